@@ -1,0 +1,16 @@
+//! Compiles `proto/` without a `protoc` on the machine: protox parses, tonic generates.
+
+use std::{env, error::Error, path::PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto/nacos.proto");
+    let descriptors = protox::compile(["proto/nacos.proto"], ["proto"])?;
+    tonic_prost_build::configure()
+        // The JSON body is then a shared slice of what arrived, and a push body is shared, not copied.
+        .bytes(".")
+        .compile_well_known_types(true)
+        .out_dir(PathBuf::from(env::var("OUT_DIR")?))
+        .include_file("proto.rs")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
