@@ -5,3 +5,6 @@ pub mod proto {
     #![allow(non_camel_case_types, missing_docs)]
     include!(concat!(env!("OUT_DIR"), "/proto.rs"));
 }
+
+pub mod model;
+pub mod wire;

@@ -1,0 +1,33 @@
+//! Every bound that is not a setting, each with its reason. Bounds that an operator may want to move are settings
+//! (`config`); these are fixed by the protocol or by what its clients survive.
+
+/// Longest namespace id (Nacos `ParamCheckRule`), in UTF-16 units as Java counts.
+pub const NAMESPACE: usize = 64;
+/// Longest service name (Nacos `ParamCheckRule`).
+pub const SERVICE_NAME: usize = 512;
+/// Longest group name (Nacos `ParamCheckRule`).
+pub const GROUP: usize = 128;
+/// Longest cluster name (Nacos `ParamCheckRule`).
+pub const CLUSTER: usize = 64;
+/// Longest instance address (Nacos `ParamCheckRule`); an address may be a host name.
+pub const IP: usize = 128;
+/// Longest metadata of one instance: the sum of all keys and values (`nacos.naming.service.metadata.length`).
+pub const METADATA: usize = 1024;
+
+/// Largest gRPC message accepted: what a Nacos server accepts, to the byte.
+pub const MESSAGE_BYTES: usize = 10 * 1024 * 1024;
+/// Largest service list that is pushed. The Rust and Python SDKs refuse messages over 4 MiB and reconnect for ever
+/// when one arrives, so a larger list is logged and counted instead; 64 KiB are left for the envelope.
+pub const PUSH_BYTES: usize = 4 * 1024 * 1024 - 64 * 1024;
+/// Parallel unary calls on one transport. SDKs share one transport among all threads of a process.
+pub const STREAMS_PER_CONNECTION: u32 = 1024;
+/// Different selections (cluster filter and health) of one service kept encoded; clients choose them freely.
+pub const ENCODINGS_PER_SERVICE: usize = 8;
+/// Pushes made in one hold of the node's lock, so that requests wait microseconds and not a whole storm. One service
+/// is always finished.
+pub const PUSHES_PER_POLL: usize = 512;
+/// How long an encoding nobody subscribes to is kept after its last read, in milliseconds.
+pub const ENCODING_IDLE_MILLIS: u64 = 10_000;
+
+const _: () = assert!(PUSH_BYTES < MESSAGE_BYTES);
+const _: () = assert!(CLUSTER < GROUP && GROUP < SERVICE_NAME);

@@ -1,0 +1,19 @@
+//! The vocabulary of a registry: checked names, instances, client ids, time and limits.
+//!
+//! Owns the values every floor above speaks in. A value of these types is right by construction; what is wrong is
+//! refused here, in the words a Nacos client knows. Never reads a clock, never knows a byte format.
+
+mod client_id;
+mod cluster_filter;
+mod instance;
+pub mod limits;
+mod metadata;
+mod name;
+mod time;
+
+pub use client_id::ClientId;
+pub use cluster_filter::ClusterFilter;
+pub use instance::{ID_GENERATOR, HeartBeat, IllegalInstance, Instance, InstanceId, Published};
+pub use metadata::Metadata;
+pub use name::{DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, IllegalParam, Param, ServiceKey, check_param, check_port};
+pub use time::{HybridClock, Millis, Now, Tick};

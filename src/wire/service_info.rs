@@ -1,0 +1,149 @@
+//! The service list as clients read it (Nacos `ServiceInfo` and `Instance`).
+//!
+//! `hosts` is encoded once per view and selection and shared; names, the echoed clusters and the stamp are written around
+//! it for each reader.
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::model::{Instance, Metadata, Millis, ServiceKey};
+
+/// How long clients may use a list without asking again, as Nacos tells them (switch `defaultPushCacheMillis`).
+const CACHE_MILLIS: u32 = 10_000;
+
+/// One service list for one reader.
+#[derive(Debug)]
+pub struct ServiceInfo<'a> {
+    /// The service.
+    pub service: &'a ServiceKey,
+    /// The cluster filter exactly as the reader asked: older Java and C# clients build their cache key from it.
+    pub clusters: &'a str,
+    /// The encoded array of hosts.
+    pub hosts: &'a Bytes,
+    /// `lastRefTime`.
+    pub stamp: Millis,
+    /// Whether protection made all hosts look healthy.
+    pub protected: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    name: &'a CompactString,
+    group_name: &'a CompactString,
+    clusters: &'a str,
+    cache_millis: u32,
+    last_ref_time: Millis,
+    checksum: &'a str,
+    all_ips: bool,
+    #[serde(rename = "allIPs")]
+    all_ips_2: bool,
+    reach_protection_threshold: bool,
+    valid: bool,
+}
+
+impl ServiceInfo<'_> {
+    /// About how many bytes [`Self::write_member`] writes.
+    pub(super) fn size_hint(&self) -> usize {
+        256 + self.service.name.len() + self.service.group.len() + self.clusters.len() + self.hosts.len()
+    }
+
+    /// Writes `"serviceInfo":{...}`.
+    pub(super) fn write_member(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#""serviceInfo":"#);
+        self.write(out);
+    }
+
+    /// Writes the object.
+    fn write(&self, out: &mut Vec<u8>) {
+        let head = Head {
+            name: &self.service.name,
+            group_name: &self.service.group,
+            clusters: self.clusters,
+            cache_millis: CACHE_MILLIS,
+            last_ref_time: self.stamp,
+            checksum: "",
+            all_ips: false,
+            all_ips_2: false,
+            reach_protection_threshold: self.protected,
+            valid: true,
+        };
+        serde_json::to_writer(&mut *out, &head).expect("own types have text keys and finite numbers");
+        let closing = out.pop();
+        debug_assert_eq!(closing, Some(b'}'));
+        out.extend_from_slice(br#","hosts":"#);
+        out.extend_from_slice(self.hosts);
+        out.push(b'}');
+    }
+
+    /// The object alone.
+    pub fn to_json(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.size_hint());
+        self.write(&mut out);
+        out.into()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Host<'a> {
+    #[serde(serialize_with = "display")]
+    instance_id: DisplayId<'a>,
+    ip: &'a str,
+    port: u16,
+    weight: f64,
+    healthy: bool,
+    enabled: bool,
+    ephemeral: bool,
+    cluster_name: &'a str,
+    #[serde(serialize_with = "grouped")]
+    service_name: &'a ServiceKey,
+    #[serde(serialize_with = "labels")]
+    metadata: &'a Metadata,
+    instance_heart_beat_interval: Millis,
+    instance_heart_beat_time_out: Millis,
+    ip_delete_timeout: Millis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_id_generator: Option<&'a str>,
+}
+
+struct DisplayId<'a>(&'a Instance, &'a ServiceKey);
+
+fn display<S: Serializer>(id: &DisplayId<'_>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&id.0.display_id(id.1))
+}
+
+fn grouped<S: Serializer>(service: &&ServiceKey, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&service.grouped())
+}
+
+fn labels<S: Serializer>(metadata: &&Metadata, to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(metadata.iter().len()))?;
+    for (key, value) in metadata.iter() {
+        map.serialize_entry(key, value)?;
+    }
+    map.end()
+}
+
+/// Appends one instance of `service` to an array under construction. `healthy` is what readers are told.
+pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance, healthy: bool) {
+    let beat = instance.heart_beat();
+    let host = Host {
+        instance_id: DisplayId(instance, service),
+        ip: &instance.ip,
+        port: instance.port,
+        weight: instance.weight,
+        healthy,
+        enabled: instance.enabled,
+        ephemeral: true,
+        cluster_name: &instance.cluster,
+        service_name: service,
+        metadata: &instance.metadata,
+        instance_heart_beat_interval: beat.interval,
+        instance_heart_beat_time_out: beat.timeout,
+        ip_delete_timeout: beat.delete_timeout,
+        instance_id_generator: instance.id_generator(),
+    };
+    serde_json::to_writer(out, &host).expect("own types have text keys and finite numbers");
+}
