@@ -8,3 +8,7 @@ pub mod proto {
 
 pub mod model;
 pub mod wire;
+pub mod registry;
+pub mod task;
+pub mod push;
+pub mod node;

@@ -1,0 +1,91 @@
+//! All that can happen to a node.
+
+use compact_str::CompactString;
+
+use crate::{
+    model::{ClientId, Millis, Published, ServiceKey},
+    push::PushNo,
+    registry::Selection,
+};
+
+/// One input. What a request asks and what happens to a connection come the same way.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A connection is set up.
+    Connect(ClientId),
+    /// A connection is gone.
+    Disconnect(ClientId),
+    /// A client publishes this for a service and nothing else. A client known by its address appears by publishing.
+    Register {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+        /// What.
+        content: Published,
+    },
+    /// A client publishes nothing for a service any more. A client known by its address is gone with its last publication.
+    Deregister {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+    },
+    /// A client wants to hear of a service, and its list now.
+    Subscribe {
+        /// Who.
+        client: ClientId,
+        /// Of what.
+        service: ServiceKey,
+        /// Which clusters, as asked.
+        clusters: CompactString,
+    },
+    /// A client no longer wants to hear of a service, but its list now.
+    Unsubscribe {
+        /// Who.
+        client: ClientId,
+        /// Of what.
+        service: ServiceKey,
+        /// Which clusters, as asked.
+        clusters: CompactString,
+    },
+    /// A list, once.
+    Query {
+        /// Of what.
+        service: ServiceKey,
+        /// Of which instances.
+        selection: Selection,
+    },
+    /// Names of the services of a group, by page.
+    List {
+        /// Namespace and group; the name says nothing.
+        group: ServiceKey,
+        /// From 1.
+        page: usize,
+        /// Names a page.
+        size: usize,
+    },
+    /// All services of a namespace with their counts.
+    Overview {
+        /// Namespace; group and name say nothing.
+        namespace: ServiceKey,
+    },
+    /// From which share of healthy instances on a service shows all as healthy; none for never.
+    Protect {
+        /// Which service.
+        service: ServiceKey,
+        /// The share, 0 to 1.
+        threshold: Option<f64>,
+    },
+    /// A subscriber answered a push.
+    Acked {
+        /// Who.
+        client: ClientId,
+        /// Which push; none for the oldest in flight.
+        push: Option<PushNo>,
+        /// Whether it took it.
+        success: bool,
+    },
+    /// Stamps up to here are safe: a restart will begin above.
+    CeilingStored(Millis),
+}

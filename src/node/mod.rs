@@ -1,0 +1,199 @@
+//! One node as a value: registry and engines with one way in, [`Node::handle`], and one way out, [`Node::poll`].
+//!
+//! Owns the order of things: a command changes the registry, the changes mark the engines, and only then is the caller
+//! answered; whatever leaves the node leaves by `poll`. Everything in it can be simulated: time is an argument, nothing is
+//! random, the order of iteration is fixed. Never touches a socket, a file or a clock.
+
+mod input;
+#[cfg(test)]
+mod node_test;
+mod output;
+mod reject;
+
+use compact_str::CompactString;
+
+pub use input::Input;
+pub use output::{Output, Reply, View};
+pub use reject::Rejection;
+
+use crate::{
+    model::{ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
+    push::{self, PushEngine},
+    registry::{self, Change, Command, Registry, Selection, Subscriber},
+};
+
+/// What a node is told at its making.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// For the registry.
+    pub registry: registry::Limits,
+    /// For the push engine.
+    pub push: push::Settings,
+}
+
+/// Numbers about a node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// What the registry holds.
+    pub size: registry::Size,
+    /// What became of pushes.
+    pub pushes: push::Counts,
+    /// Push marks waiting to be drained.
+    pub pending_pushes: usize,
+    /// Changes so far, by [`Change::kind`].
+    pub changes: [u64; Change::KINDS.len()],
+}
+
+/// The node.
+#[derive(Debug)]
+pub struct Node {
+    registry: Registry,
+    push: PushEngine,
+    clock: HybridClock,
+    changes: [u64; Change::KINDS.len()],
+    /// Kept to be filled again.
+    scratch: Vec<Change>,
+}
+
+impl Node {
+    /// A node whose stamps begin above `stored`, the ceiling an earlier run left.
+    pub fn new(settings: Settings, stored: Millis) -> Self {
+        Self {
+            registry: Registry::new(settings.registry),
+            push: PushEngine::new(settings.push),
+            clock: HybridClock::above(stored),
+            changes: [0; Change::KINDS.len()],
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Takes one input at `now`. A refused input changes nothing.
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<Reply, Rejection> {
+        match input {
+            Input::Connect(client) => self.apply(now.tick, Command::Connect(client)).map(done),
+            Input::Disconnect(client) => self.apply(now.tick, Command::Disconnect(client)).map(done),
+            Input::Register { client, service, content } => self.register(now.tick, client, service, content),
+            Input::Deregister { client, service } => self.deregister(now.tick, client, service),
+            Input::Subscribe { client, service, clusters } => self.subscribe(now, client, service, clusters),
+            Input::Unsubscribe { client, service, clusters } => {
+                self.apply(now.tick, Command::Unsubscribe { client, service: service.clone() })?;
+                let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
+                Ok(Reply::View(self.view(now, &service, &selection)))
+            }
+            Input::Query { service, selection } => Ok(Reply::View(self.view(now, &service, &selection))),
+            Input::List { group, page, size } => {
+                let (count, names) = self.registry.list(&group, page, size);
+                Ok(Reply::Names(count, names))
+            }
+            Input::Overview { namespace } => Ok(Reply::Services(self.registry.overview(&namespace.namespace))),
+            Input::Protect { service, threshold } => {
+                self.apply(now.tick, Command::Protect { service, threshold }).map(done)
+            }
+            Input::Acked { client, push, success } => {
+                let client = self.registry.client_no(&client);
+                Ok(Reply::Acked(client.and_then(|client| self.push.acked(now.tick, client, push, success))))
+            }
+            Input::CeilingStored(ceiling) => {
+                self.clock.raise_ceiling(ceiling);
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    /// Does what is due at `now` and appends what leaves. Bounded: call again at [`Node::next_deadline`].
+    pub fn poll(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.registry.next_due().is_some_and(|due| due <= now.tick) {
+            self.apply(now.tick, Command::Expire).expect("expiry is nobody's command and cannot be refused");
+        }
+        self.push.poll(now, &mut self.registry, &mut self.clock, out);
+    }
+
+    /// When [`Node::poll`] has something to do; none while there is nothing to wait for.
+    pub fn next_deadline(&self) -> Option<Tick> {
+        [self.registry.next_due(), self.push.next_due()].into_iter().flatten().min()
+    }
+
+    /// Numbers for operators.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            size: self.registry.size(),
+            pushes: self.push.counts(),
+            pending_pushes: self.push.pending(),
+            changes: self.changes,
+        }
+    }
+
+    /// Panics when a part of the node contradicts itself or another.
+    pub fn check(&self) {
+        self.registry.check();
+        self.push.check(&self.registry);
+    }
+
+    fn apply(&mut self, now: Tick, command: Command) -> Result<(), Rejection> {
+        let result = self.registry.apply(now, command, &mut self.scratch);
+        for change in self.scratch.drain(..) {
+            self.changes[change.kind()] += 1;
+            self.push.note(now, change, &self.registry);
+        }
+        result.map_err(Rejection::from)
+    }
+
+    fn register(
+        &mut self,
+        now: Tick,
+        client: ClientId,
+        service: ServiceKey,
+        content: Published,
+    ) -> Result<Reply, Rejection> {
+        if client.is_address() {
+            self.apply(now, Command::Connect(client.clone()))?;
+        }
+        self.apply(now, Command::Register { client, service, content }).map(done)
+    }
+
+    fn deregister(&mut self, now: Tick, client: ClientId, service: ServiceKey) -> Result<Reply, Rejection> {
+        if client.is_address() && !self.registry.has_client(&client) {
+            return Ok(Reply::Done);
+        }
+        self.apply(now, Command::Deregister { client: client.clone(), service })?;
+        if client.is_address() && self.registry.is_idle(&client) {
+            self.apply(now, Command::Disconnect(client))?;
+        }
+        Ok(Reply::Done)
+    }
+
+    fn subscribe(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        service: ServiceKey,
+        clusters: CompactString,
+    ) -> Result<Reply, Rejection> {
+        let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
+        let subscriber = Subscriber { clusters, filter: selection.filter.clone() };
+        self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
+        let number = self.registry.find(&service).expect("a subscribed service is there");
+        let client = self.registry.client_no(&client).expect("a subscriber is there");
+        let above = self.push.last_stamp(number, client);
+        let encoded = self.registry.hosts(now.tick, number, &selection);
+        let stamp = self.registry.stamp(number, above, |floor| self.clock.stamp(now.wall, floor));
+        self.push.answered(number, client, stamp);
+        Ok(Reply::View(View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }))
+    }
+
+    fn view(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> View {
+        let (encoded, stamp) = match self.registry.find(service) {
+            Some(number) => {
+                let encoded = self.registry.hosts(now.tick, number, selection);
+                let stamp = self.registry.stamp(number, None, |floor| self.clock.stamp(now.wall, floor));
+                (encoded, stamp)
+            }
+            None => self.registry.absent(self.clock.now(now.wall)),
+        };
+        View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
+    }
+}
+
+fn done((): ()) -> Reply {
+    Reply::Done
+}

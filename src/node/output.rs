@@ -1,0 +1,58 @@
+//! All that a node answers and does.
+
+use bytes::Bytes;
+use compact_str::CompactString;
+
+use crate::{
+    model::{Millis, ServiceKey},
+    push::{Oversized, Push},
+};
+
+/// The answer to an input.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// A list.
+    View(View),
+    /// A page of names and the count of all.
+    Names(usize, Vec<CompactString>),
+    /// Services with their numbers of instances and of subscribers.
+    Services(Vec<(ServiceKey, usize, usize)>),
+    /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
+    Acked(Option<Millis>),
+}
+
+/// A service as one reader sees it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The encoded array of hosts.
+    pub hosts: Bytes,
+    /// How many there are.
+    pub count: usize,
+    /// `lastRefTime`.
+    pub stamp: Millis,
+    /// Whether protection made all look healthy.
+    pub protected: bool,
+}
+
+/// What a node wants done. The runtime executes it; a failure comes back as an input or not at all.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send this list.
+    Push(Push),
+    /// Tell the operator that this list is too large to be pushed.
+    Oversized(Oversized),
+}
+
+impl From<Push> for Output {
+    fn from(push: Push) -> Self {
+        Self::Push(push)
+    }
+}
+
+impl From<Oversized> for Output {
+    fn from(oversized: Oversized) -> Self {
+        Self::Oversized(oversized)
+    }
+}

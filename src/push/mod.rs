@@ -1,0 +1,371 @@
+//! Which subscriber must see which service (Nacos `NamingSubscriberServiceV2Impl` with `PushDelayTask` and
+//! `PushExecuteTask`).
+//!
+//! Owns marks, not messages: a service is marked dirty and its state is read when the push leaves, so a slow subscriber only
+//! ever gets the newest. Promises: the first change of a quiet service leaves at once, later ones merge inside the window;
+//! each subscription has at most one push in flight and one pending; what failed is tried again until it is
+//! acknowledged, replaced or no longer wanted; what a subscriber has acknowledged is not sent again; stamps of one
+//! subscription only grow. Never sends anything itself, never waits.
+
+mod delivery;
+mod pace;
+#[cfg(test)]
+mod push_test;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use compact_str::CompactString;
+
+use crate::{
+    model::{ClientId, HybridClock, Millis, Now, ServiceKey, Tick, limits},
+    push::{
+        delivery::{Delivery, InFlight},
+        pace::Burst,
+    },
+    registry::{Change, ClientNo, Encoded, Registry, Selection, ServiceNo},
+    task::DelayedTasks,
+};
+
+/// The times and sizes of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long changes of a service merge after one was pushed (`nacos.naming.push.pushTaskDelay`).
+    pub window: Millis,
+    /// To what the window grows under storms.
+    pub window_max: Millis,
+    /// Bytes times subscribers that one service may cost in a window before its window grows.
+    pub storm_bytes: u64,
+    /// How long an ack may take (`nacos.naming.push.pushTaskTimeout`).
+    pub ack_timeout: Millis,
+    /// Pause before the first retry (`nacos.naming.push.pushTaskRetryDelay`); doubles with each.
+    pub retry: Millis,
+    /// To what the pause grows.
+    pub retry_max: Millis,
+}
+
+/// Number of a push, unique on this node; its ack names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PushNo(pub u64);
+
+/// One list for one subscriber.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// To whom.
+    pub client: ClientId,
+    /// What its ack must name.
+    pub number: PushNo,
+    /// Of which service.
+    pub service: ServiceKey,
+    /// The filter as the subscriber asked.
+    pub clusters: CompactString,
+    /// The encoded hosts, shared with all who get the same.
+    pub hosts: Bytes,
+    /// `lastRefTime`.
+    pub stamp: Millis,
+    /// Whether protection made all hosts look healthy.
+    pub protected: bool,
+}
+
+/// A list that was not pushed, because SDKs break on one of that size.
+#[derive(Clone, Debug)]
+pub struct Oversized {
+    /// Of which service.
+    pub service: ServiceKey,
+    /// Its size.
+    pub bytes: usize,
+}
+
+/// What became of pushes so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Handed out.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acked: u64,
+    /// Refused by the client.
+    pub refused: u64,
+    /// Not answered in time.
+    pub timed_out: u64,
+    /// Not sent, because the subscriber has acknowledged the same content.
+    pub unchanged: u64,
+    /// Not sent, because SDKs break on a list of that size.
+    pub oversized: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    Service(ServiceNo),
+    Subscriber(ServiceNo, ClientNo),
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct PushEngine {
+    settings: Settings,
+    marks: DelayedTasks<Mark, Burst>,
+    deliveries: BTreeMap<(ServiceNo, ClientNo), Delivery>,
+    in_flight: BTreeMap<(ClientNo, PushNo), ServiceNo>,
+    timeouts: DelayedTasks<(ServiceNo, ClientNo), ()>,
+    /// When a service was last pushed to all.
+    drained: BTreeMap<ServiceNo, Tick>,
+    last_number: u64,
+    counts: Counts,
+}
+
+impl PushEngine {
+    /// An engine without subscribers.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            marks: DelayedTasks::default(),
+            deliveries: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            timeouts: DelayedTasks::default(),
+            drained: BTreeMap::new(),
+            last_number: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// What became of pushes so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Marks waiting to be drained.
+    pub fn pending(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// When [`PushEngine::poll`] has something to do.
+    pub fn next_due(&self) -> Option<Tick> {
+        [self.marks.next_due(), self.timeouts.next_due()].into_iter().flatten().min()
+    }
+
+    /// Takes note of a change of the registry.
+    pub fn note(&mut self, now: Tick, change: Change, registry: &Registry) {
+        match change {
+            Change::ServiceChanged(service) if registry.subscribers(service).len() > 0 => {
+                self.marks.add(Mark::Service(service), Burst::at(now), self.due(now, service));
+            }
+            Change::ClientSubscribed { service, client, first } => self.subscribed(now, service, client, first),
+            Change::ClientUnsubscribed { service, client } => self.unsubscribed(service, client),
+            Change::ServiceRemoved(service) => {
+                self.marks.remove(Mark::Service(service));
+                self.drained.remove(&service);
+            }
+            Change::ServiceChanged(_)
+            | Change::ClientConnected
+            | Change::ClientDisconnected(_)
+            | Change::ClientRegistered
+            | Change::ClientDeregistered => {}
+        }
+    }
+
+    /// Records the stamp of the list a subscriber was just answered with, so that pushes carry later ones.
+    pub fn answered(&mut self, service: ServiceNo, client: ClientNo, stamp: Millis) {
+        if let Some(delivery) = self.deliveries.get_mut(&(service, client)) {
+            delivery.stamp = delivery.stamp.max(stamp);
+        }
+    }
+
+    /// The stamp of the last list a subscriber was sent, by push or by answer.
+    pub fn last_stamp(&self, service: ServiceNo, client: ClientNo) -> Option<Millis> {
+        self.deliveries.get(&(service, client)).map(|delivery| delivery.stamp)
+    }
+
+    /// When a service that changes at `now` is due: at once when it was quiet, else when its window is over.
+    fn due(&self, now: Tick, service: ServiceNo) -> Tick {
+        self.drained.get(&service).map_or(now, |drained| now.max(*drained + self.settings.window))
+    }
+
+    fn subscribed(&mut self, now: Tick, service: ServiceNo, client: ClientNo, first: bool) {
+        // Another filter: what was sent or acknowledged under the old one says nothing of the new.
+        self.land(service, client);
+        let delivery = self.deliveries.entry((service, client)).or_default();
+        delivery.forget_content();
+        if first {
+            // Nacos also pushes what it just answered; inside the window, so that the answer comes first.
+            let due = now + self.settings.window;
+            self.marks.add(Mark::Subscriber(service, client), Burst::at(now), due);
+        }
+    }
+
+    fn unsubscribed(&mut self, service: ServiceNo, client: ClientNo) {
+        self.land(service, client);
+        self.deliveries.remove(&(service, client));
+        self.marks.remove(Mark::Subscriber(service, client));
+    }
+
+    /// Takes the push in flight out of the books.
+    fn land(&mut self, service: ServiceNo, client: ClientNo) -> Option<InFlight> {
+        let in_flight = self.deliveries.get_mut(&(service, client))?.in_flight.take()?;
+        self.in_flight.remove(&(client, in_flight.number));
+        self.timeouts.remove((service, client));
+        Some(in_flight)
+    }
+
+    /// Takes note of an ack. Without a number (the Node SDK sends none) it is for the oldest push in flight to the client.
+    /// Returns how long the change took to be acknowledged; none for an ack that nothing waits for.
+    pub fn acked(&mut self, now: Tick, client: ClientNo, number: Option<PushNo>, success: bool) -> Option<Millis> {
+        let (first, last) = number.map_or((PushNo(0), PushNo(u64::MAX)), |number| (number, number));
+        let service = *self.in_flight.range((client, first)..=(client, last)).next()?.1;
+        let landed = self.land(service, client)?;
+        let delivery = self.deliveries.get_mut(&(service, client))?;
+        if success {
+            self.counts.acked += 1;
+            delivery.acknowledge(landed.fingerprint);
+            if let Some(burst) = delivery.pending.take() {
+                self.marks.add(Mark::Subscriber(service, client), burst, now);
+            }
+            return Some(now.since(landed.since));
+        }
+        self.counts.refused += 1;
+        let due = now + delivery.fail(&self.settings, landed.number);
+        let burst = delivery.pending.take().unwrap_or(Burst::at(landed.since));
+        self.marks.add(Mark::Subscriber(service, client), burst, due);
+        None
+    }
+
+    /// Hands out what is due, until nothing is or `limits::PUSHES_PER_POLL` are out.
+    pub fn poll<O>(&mut self, now: Now, registry: &mut Registry, clock: &mut HybridClock, out: &mut Vec<O>)
+    where
+        O: From<Push> + From<Oversized>,
+    {
+        self.time_out(now.tick);
+        while out.len() < limits::PUSHES_PER_POLL {
+            let Some((mark, burst)) = self.marks.pop_due(now.tick) else { break };
+            let mut round =
+                Round { now, burst, registry: &mut *registry, clock: &mut *clock, encoded: Vec::new(), oversized: None };
+            match mark {
+                Mark::Service(service) => self.drain(service, &mut round, out),
+                // A push to all takes this subscriber along.
+                Mark::Subscriber(service, _) if self.marks.get(Mark::Service(service)).is_some() => {}
+                Mark::Subscriber(service, client) => self.push(service, client, &mut round, out),
+            }
+            out.extend(round.oversized.map(O::from));
+        }
+    }
+
+    fn time_out(&mut self, now: Tick) {
+        while let Some(((service, client), ())) = self.timeouts.pop_due(now) {
+            let Some(landed) = self.land(service, client) else { continue };
+            let Some(delivery) = self.deliveries.get_mut(&(service, client)) else { continue };
+            self.counts.timed_out += 1;
+            let pause = delivery.fail(&self.settings, landed.number);
+            // What changed meanwhile is news and has waited long enough; the same again must not press.
+            let (burst, due) = match delivery.pending.take() {
+                Some(burst) => (burst, now),
+                None => (Burst::at(landed.since), now + pause),
+            };
+            self.marks.add(Mark::Subscriber(service, client), burst, due);
+        }
+    }
+
+    fn drain<O: From<Push>>(&mut self, service: ServiceNo, round: &mut Round<'_>, out: &mut Vec<O>) {
+        let now = round.now.tick;
+        let clients: Vec<ClientNo> = round.registry.subscribers(service).map(|(client, _)| client).collect();
+        let cost = (round.registry.instances(service) * HOST_BYTES * clients.len()) as u64;
+        if let Some(later) = round.burst.postpone(now, cost, &self.settings) {
+            self.marks.add(Mark::Service(service), round.burst, later);
+            return;
+        }
+        self.drained.insert(service, now);
+        for client in clients {
+            self.push(service, client, round, out);
+        }
+    }
+
+    fn push<O: From<Push>>(
+        &mut self,
+        service: ServiceNo,
+        client: ClientNo,
+        round: &mut Round<'_>,
+        out: &mut Vec<O>,
+    ) {
+        let Some(delivery) = self.deliveries.get_mut(&(service, client)) else { return };
+        if delivery.in_flight.is_some() {
+            delivery.keep_pending(round.burst);
+            return;
+        }
+        let Some((clusters, encoded)) = round.hosts(service, client) else { return };
+        if delivery.has_seen(encoded.fingerprint) {
+            self.counts.unchanged += 1;
+            return;
+        }
+        if encoded.hosts.len() > limits::PUSH_BYTES {
+            self.counts.oversized += 1;
+            let (service, bytes) = (round.registry.key(service).clone(), encoded.hosts.len());
+            round.oversized.get_or_insert(Oversized { service, bytes });
+            return;
+        }
+        self.last_number += 1;
+        self.counts.sent += 1;
+        let number = PushNo(self.last_number);
+        let wall = round.now.wall;
+        let stamp = round.registry.stamp(service, Some(delivery.stamp), |floor| round.clock.stamp(wall, floor));
+        delivery.stamp = stamp;
+        delivery.in_flight = Some(InFlight { number, fingerprint: encoded.fingerprint, since: round.burst.since() });
+        self.in_flight.insert((client, number), service);
+        self.timeouts.add((service, client), (), round.now.tick + self.settings.ack_timeout);
+        let push = Push {
+            client: round.registry.client_id(client).clone(),
+            number,
+            service: round.registry.key(service).clone(),
+            clusters,
+            hosts: encoded.hosts,
+            stamp,
+            protected: encoded.protected,
+        };
+        out.push(push.into());
+    }
+
+    /// Panics when the engine contradicts itself or the registry.
+    pub fn check(&self, registry: &Registry) {
+        let wanted = registry.size().subscribers;
+        assert_eq!(self.deliveries.len(), wanted, "one delivery for each subscription");
+        for ((service, client), delivery) in &self.deliveries {
+            assert!(registry.subscriber(*service, *client).is_some(), "a delivery has its subscription");
+            if let Some(in_flight) = &delivery.in_flight {
+                assert_eq!(self.in_flight.get(&(*client, in_flight.number)), Some(service), "an ack finds its push");
+                assert!(self.timeouts.get((*service, *client)).is_some(), "every push in flight times out");
+            } else {
+                assert!(delivery.pending.is_none(), "only a push in flight holds another back");
+            }
+        }
+        let in_flight = self.deliveries.values().filter(|delivery| delivery.in_flight.is_some()).count();
+        assert_eq!((self.in_flight.len(), self.timeouts.len()), (in_flight, in_flight), "books of pushes in flight");
+        self.marks.check();
+        self.timeouts.check();
+    }
+}
+
+/// About what one instance takes in a list.
+const HOST_BYTES: usize = 384;
+
+/// One drained mark: what all pushes of it share.
+struct Round<'a> {
+    now: Now,
+    burst: Burst,
+    registry: &'a mut Registry,
+    clock: &'a mut HybridClock,
+    /// The encodings in use, so that a list to a thousand subscribers is looked up once.
+    encoded: Vec<(Selection, Encoded)>,
+    /// The first list that was too large, to be told once.
+    oversized: Option<Oversized>,
+}
+
+impl Round<'_> {
+    fn hosts(&mut self, service: ServiceNo, client: ClientNo) -> Option<(CompactString, Encoded)> {
+        let subscriber = self.registry.subscriber(service, client)?;
+        let clusters = subscriber.clusters.clone();
+        if let Some((_, encoded)) = self.encoded.iter().find(|(selection, _)| selection.filter == subscriber.filter) {
+            return Some((clusters, encoded.clone()));
+        }
+        let selection = Selection { filter: subscriber.filter.clone(), healthy_only: false };
+        let encoded = self.registry.hosts(self.now.tick, service, &selection);
+        self.encoded.push((selection, encoded.clone()));
+        Some((clusters, encoded))
+    }
+}

@@ -1,0 +1,202 @@
+//! The one way to change a registry.
+
+use crate::{
+    model::{ClientId, InstanceId, Published, ServiceKey, Tick},
+    registry::{
+        Change, ClientGone, ClientNo, Command, Registry, ServiceNo, Subscriber, client::Client, service::Service,
+    },
+};
+
+impl Registry {
+    /// Applies one command at `now` and appends what it changed. A refused command changes nothing.
+    pub fn apply(&mut self, now: Tick, command: Command, changes: &mut Vec<Change>) -> Result<(), ClientGone> {
+        match command {
+            Command::Connect(client) => self.connect(client, changes),
+            Command::Disconnect(client) => self.disconnect(now, &client, changes),
+            Command::Register { client, service, content } => {
+                let number = self.require(&client)?;
+                self.register(number, &service, content, changes);
+            }
+            Command::Deregister { client, service } => {
+                let number = self.require(&client)?;
+                if let Some(service) = self.directory.find(&service) {
+                    self.deregister(now, number, service, changes);
+                }
+            }
+            Command::Subscribe { client, service, subscriber } => {
+                let number = self.require(&client)?;
+                self.subscribe(number, &service, subscriber, changes);
+            }
+            Command::Unsubscribe { client, service } => {
+                let number = self.require(&client)?;
+                if let Some(service) = self.directory.find(&service) {
+                    self.unsubscribe(number, service, changes);
+                }
+            }
+            Command::Protect { service, threshold } => self.protect(now, &service, threshold, changes),
+            Command::Expire => self.expire(now, changes),
+        }
+        Ok(())
+    }
+
+    fn require(&self, client: &ClientId) -> Result<ClientNo, ClientGone> {
+        self.numbers.get(client).copied().ok_or_else(|| ClientGone(client.clone()))
+    }
+
+    fn connect(&mut self, id: ClientId, changes: &mut Vec<Change>) {
+        if self.numbers.contains_key(&id) {
+            return;
+        }
+        let number = ClientNo(number(self.clients.insert(Client::new(id.clone()))));
+        self.numbers.insert(id, number);
+        changes.push(Change::ClientConnected);
+    }
+
+    fn disconnect(&mut self, now: Tick, id: &ClientId, changes: &mut Vec<Change>) {
+        let Some(client) = self.numbers.remove(id) else { return };
+        let slot = client.0 as usize;
+        for service in std::mem::take(&mut self.clients[slot].publishes) {
+            self.withdraw(now, client, service, changes);
+        }
+        for service in std::mem::take(&mut self.clients[slot].subscribes) {
+            self.forget_subscriber(client, service, changes);
+        }
+        self.clients.remove(slot);
+        changes.push(Change::ClientDisconnected(client));
+    }
+
+    fn register(&mut self, client: ClientNo, key: &ServiceKey, mut content: Published, changes: &mut Vec<Change>) {
+        let number = self.find_or_create(key);
+        let service = &mut self.services[number.0 as usize];
+        // A repeated registration is no change: after a reconnect or a reset clients repeat all they have, and nobody
+        // is to be told nor synchronised because of that.
+        if service.published_by(client) == Some(&content) {
+            return;
+        }
+        self.published += 1;
+        mint_ids(self.published, &service.key, &mut content);
+        self.size.instances += content.instances().len();
+        let replaced = service.publish(client, self.published, content);
+        self.size.instances -= replaced.map_or(0, |content| content.instances().len());
+        service.version += 1;
+        if !service.listed {
+            service.listed = true;
+            self.size.services += 1;
+        }
+        self.empty.remove(number);
+        let client = &mut self.clients[client.0 as usize];
+        client.publishes.insert(number);
+        client.revision += 1;
+        changes.extend([Change::ClientRegistered, Change::ServiceChanged(number)]);
+    }
+
+    fn deregister(&mut self, now: Tick, client: ClientNo, service: ServiceNo, changes: &mut Vec<Change>) {
+        if !self.clients[client.0 as usize].publishes.remove(&service) {
+            return;
+        }
+        self.clients[client.0 as usize].revision += 1;
+        self.withdraw(now, client, service, changes);
+    }
+
+    /// Removes a publication whose client no longer lists it.
+    fn withdraw(&mut self, now: Tick, client: ClientNo, number: ServiceNo, changes: &mut Vec<Change>) {
+        let service = &mut self.services[number.0 as usize];
+        let withdrawn = service.withdraw(client).expect("the index agrees with the client");
+        self.size.instances -= withdrawn.instances().len();
+        service.version += 1;
+        if service.publications.is_empty() {
+            self.empty.add(number, (), now + self.limits.empty_service_expiry);
+        }
+        changes.extend([Change::ClientDeregistered, Change::ServiceChanged(number)]);
+    }
+
+    fn subscribe(&mut self, client: ClientNo, key: &ServiceKey, subscriber: Subscriber, changes: &mut Vec<Change>) {
+        let number = self.find_or_create(key);
+        let service = &mut self.services[number.0 as usize];
+        let first = service.subscribers.insert(client, subscriber).is_none();
+        if first {
+            self.clients[client.0 as usize].subscribes.insert(number);
+            self.size.subscribers += 1;
+        }
+        changes.push(Change::ClientSubscribed { service: number, client, first });
+    }
+
+    fn unsubscribe(&mut self, client: ClientNo, service: ServiceNo, changes: &mut Vec<Change>) {
+        if self.clients[client.0 as usize].subscribes.remove(&service) {
+            self.forget_subscriber(client, service, changes);
+        }
+    }
+
+    /// Removes a subscription whose client no longer lists it.
+    fn forget_subscriber(&mut self, client: ClientNo, number: ServiceNo, changes: &mut Vec<Change>) {
+        let removed = self.services[number.0 as usize].subscribers.remove(&client);
+        assert!(removed.is_some(), "the index agrees with the client");
+        self.size.subscribers -= 1;
+        changes.push(Change::ClientUnsubscribed { service: number, client });
+        self.forget_if_unused(number, changes);
+    }
+
+    fn protect(&mut self, now: Tick, key: &ServiceKey, threshold: Option<f64>, changes: &mut Vec<Change>) {
+        let number = self.find_or_create(key);
+        let service = &mut self.services[number.0 as usize];
+        if service.protect_threshold == threshold {
+            self.forget_if_unused(number, changes);
+            return;
+        }
+        service.protect_threshold = threshold;
+        service.version += 1;
+        if !service.listed {
+            service.listed = true;
+            self.size.services += 1;
+            self.empty.add(number, (), now + self.limits.empty_service_expiry);
+        }
+        changes.push(Change::ServiceChanged(number));
+    }
+
+    fn expire(&mut self, now: Tick, changes: &mut Vec<Change>) {
+        while let Some((number, ())) = self.empty.pop_due(now) {
+            let service = &mut self.services[number.0 as usize];
+            service.listed = false;
+            service.protect_threshold = None;
+            self.size.services -= 1;
+            self.forget_if_unused(number, changes);
+        }
+        let services = &self.services;
+        self.encodings.expire(now, |service| !services[service.0 as usize].subscribers.is_empty());
+    }
+
+    fn find_or_create(&mut self, key: &ServiceKey) -> ServiceNo {
+        if let Some(found) = self.directory.find(key) {
+            return found;
+        }
+        let created = ServiceNo(number(self.services.insert(Service::new(key.clone(), self.absent_stamp))));
+        self.directory.insert(key, created);
+        created
+    }
+
+    fn forget_if_unused(&mut self, number: ServiceNo, changes: &mut Vec<Change>) {
+        let service = &self.services[number.0 as usize];
+        if service.listed || !service.publications.is_empty() || !service.subscribers.is_empty() {
+            return;
+        }
+        self.directory.remove(&service.key);
+        self.services.remove(number.0 as usize);
+        self.encodings.forget(number);
+        changes.push(Change::ServiceRemoved(number));
+    }
+}
+
+/// A slab index as one of our numbers. Four thousand million clients do not fit into one process.
+fn number(slot: usize) -> u32 {
+    u32::try_from(slot).expect("fewer than 2^32 clients and services")
+}
+
+/// Gives instances that asked for a generated id one, unique in this registry (Nacos generator `snowflake`).
+fn mint_ids(order: u64, service: &ServiceKey, content: &mut Published) {
+    for (place, instance) in content.instances_mut().iter_mut().enumerate() {
+        if instance.id == InstanceId::Snowflake {
+            let id = format!("{order}{place:03}#{}#{}", instance.cluster, service.grouped());
+            instance.id = InstanceId::Given(id.into());
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! A client: the unit that publishes, subscribes and disappears (Nacos `AbstractClient`).
+
+use std::collections::BTreeSet;
+
+use crate::{model::ClientId, registry::ServiceNo};
+
+/// A client's place in the registry. Given to another client once this one is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientNo(pub(super) u32);
+
+/// One client. What it publishes and wants is kept with the services; here is the other direction of the index.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: ClientId,
+    /// Raised by every change of what it publishes; copies on other nodes are compared by it.
+    pub(super) revision: u64,
+    pub(super) publishes: BTreeSet<ServiceNo>,
+    pub(super) subscribes: BTreeSet<ServiceNo>,
+}
+
+impl Client {
+    pub(super) fn new(id: ClientId) -> Self {
+        Self { id, revision: 0, publishes: BTreeSet::new(), subscribes: BTreeSet::new() }
+    }
+}

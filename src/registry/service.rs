@@ -1,0 +1,101 @@
+//! A service: its publications and subscribers (Nacos `Service` with `ClientServiceIndexesManager`).
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+
+use crate::{
+    model::{ClusterFilter, Millis, Published, ServiceKey},
+    registry::ClientNo,
+};
+
+/// A service's place in the registry. Given to another service once this one is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceNo(pub(super) u32);
+
+/// How one client subscribes to one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The cluster filter as it was asked, to be echoed.
+    pub clusters: CompactString,
+    /// What it means.
+    pub filter: ClusterFilter,
+}
+
+/// What one client publishes for a service. There is one at most for each client.
+#[derive(Debug)]
+pub(super) struct Publication {
+    pub(super) client: ClientNo,
+    /// When this content was published, in the registry's order.
+    pub(super) order: u64,
+    pub(super) content: Published,
+}
+
+/// One service. It is there while somebody publishes or subscribes, and listed from its first publication until it has
+/// been without one for its time.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) key: ServiceKey,
+    /// Sorted by client.
+    pub(super) publications: Vec<Publication>,
+    pub(super) subscribers: BTreeMap<ClientNo, Subscriber>,
+    pub(super) listed: bool,
+    /// Raised by every change of what readers could see.
+    pub(super) version: u64,
+    /// The largest stamp given out, and the version it went with: equal stamps never carry different hosts.
+    pub(super) stamped: (Millis, u64),
+    /// Set by an operator: at this share of healthy instances or below, all are shown healthy.
+    pub(super) protect_threshold: Option<f64>,
+}
+
+impl Service {
+    /// A service whose views are to be stamped later than `absent_stamp`.
+    pub(super) fn new(key: ServiceKey, absent_stamp: Millis) -> Self {
+        Self {
+            key,
+            publications: Vec::new(),
+            subscribers: BTreeMap::new(),
+            listed: false,
+            version: 0,
+            stamped: (absent_stamp, 0),
+            protect_threshold: None,
+        }
+    }
+
+    /// How many instances are published, hidden and disabled ones included.
+    pub(super) fn instances(&self) -> usize {
+        self.publications.iter().map(|publication| publication.content.instances().len()).sum()
+    }
+
+    /// Publishes `content` for `client` in place of what it published before, which is returned.
+    pub(super) fn publish(&mut self, client: ClientNo, order: u64, content: Published) -> Option<Published> {
+        match self.publications.binary_search_by_key(&client, |publication| publication.client) {
+            Ok(at) => {
+                let publication = &mut self.publications[at];
+                publication.order = order;
+                Some(std::mem::replace(&mut publication.content, content))
+            }
+            Err(at) => {
+                self.publications.insert(at, Publication { client, order, content });
+                None
+            }
+        }
+    }
+
+    /// What `client` publishes.
+    pub(super) fn published_by(&self, client: ClientNo) -> Option<&Published> {
+        let at = self.publications.binary_search_by_key(&client, |publication| publication.client).ok()?;
+        Some(&self.publications[at].content)
+    }
+
+    /// Removes what `client` publishes.
+    pub(super) fn withdraw(&mut self, client: ClientNo) -> Option<Published> {
+        let at = self.publications.binary_search_by_key(&client, |publication| publication.client).ok()?;
+        let publication = self.publications.remove(at);
+        // Give the room back: a service that lost most of its publishers keeps little more than it needs.
+        if self.publications.len() * 4 < self.publications.capacity() {
+            self.publications.shrink_to(self.publications.len() * 2);
+        }
+        Some(publication.content)
+    }
+}

@@ -1,0 +1,95 @@
+//! What readers of a service see (Nacos `ServiceStorage` and `ServiceUtil.selectInstancesWithHealthyProtection`).
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use crate::{
+    model::{ClusterFilter, Instance, Millis, Tick},
+    registry::{Encoded, Registry, ServiceNo, service::Service},
+    wire::encode_host,
+};
+
+/// Which instances a reader wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Selection {
+    /// Of these clusters.
+    pub filter: ClusterFilter,
+    /// Without unhealthy ones.
+    pub healthy_only: bool,
+}
+
+impl Registry {
+    /// The hosts of a service that is there, encoded once for each version and selection.
+    pub fn hosts(&mut self, now: Tick, number: ServiceNo, selection: &Selection) -> Encoded {
+        let service = &self.services[number.0 as usize];
+        if let Some(encoded) = self.encodings.get(now, number, selection, service.version) {
+            return encoded;
+        }
+        let encoded = service.encode(selection);
+        self.encodings.put(now, number, selection.clone(), encoded.clone());
+        encoded
+    }
+
+    /// A stamp for what a reader of the service is shown now: `clock` gives hybrid time not below a floor. Greater than
+    /// the last one when the view is another, and greater than `above`.
+    pub fn stamp(&mut self, number: ServiceNo, above: Option<Millis>, clock: impl FnOnce(Millis) -> Millis) -> Millis {
+        let service = &mut self.services[number.0 as usize];
+        let (last, version) = service.stamped;
+        let floor = if version == service.version { last } else { last + 1 };
+        let stamp = clock(floor.max(above.map_or(0, |above| above + 1)));
+        service.stamped = (last.max(stamp), service.version);
+        stamp
+    }
+
+    /// What a reader of a service that is not there is shown, with its stamp.
+    pub fn absent(&mut self, stamp: Millis) -> (Encoded, Millis) {
+        self.absent_stamp = self.absent_stamp.max(stamp);
+        (Encoded::empty(), stamp)
+    }
+}
+
+impl Service {
+    /// The instances readers may see, by address: of two with the same address the newer hides the older, so that no
+    /// list names an address twice (the C# SDK throws on one that does).
+    fn visible(&self) -> impl Iterator<Item = &Instance> {
+        let mut newest: BTreeMap<(&str, u16, &str), (u64, &Instance)> = BTreeMap::new();
+        for publication in &self.publications {
+            for instance in publication.content.instances() {
+                match newest.entry(instance.address()) {
+                    Entry::Vacant(free) => {
+                        free.insert((publication.order, instance));
+                    }
+                    // Within one batch the later one counts.
+                    Entry::Occupied(mut taken) if taken.get().0 <= publication.order => {
+                        taken.insert((publication.order, instance));
+                    }
+                    Entry::Occupied(_) => {}
+                }
+            }
+        }
+        newest.into_values().map(|(_, instance)| instance)
+    }
+
+    /// Selects and encodes, in the order of Nacos's rule: cluster and enabled, healthy only, then protection.
+    fn encode(&self, selection: &Selection) -> Encoded {
+        let selected: Vec<&Instance> = self
+            .visible()
+            .filter(|instance| instance.enabled && selection.filter.admits(&instance.cluster))
+            .filter(|instance| instance.healthy || !selection.healthy_only)
+            .collect();
+        let healthy = selected.iter().filter(|instance| instance.healthy).count();
+        // A service nobody configured has no threshold at all; a threshold of 0 protects when all are unhealthy.
+        let protected = self
+            .protect_threshold
+            .is_some_and(|threshold| !selected.is_empty() && healthy as f64 / selected.len() as f64 <= threshold);
+        let mut hosts = Vec::with_capacity(2 + selected.len() * 384);
+        hosts.push(b'[');
+        for instance in &selected {
+            if hosts.len() > 1 {
+                hosts.push(b',');
+            }
+            encode_host(&mut hosts, &self.key, instance, instance.healthy || protected);
+        }
+        hosts.push(b']');
+        Encoded::new(self.version, selected.len(), protected, hosts)
+    }
+}
