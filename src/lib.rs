@@ -6,9 +6,17 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/proto.rs"));
 }
 
+pub mod cli;
+pub mod config;
+pub mod connection;
+pub mod grpc;
+pub mod http;
+pub mod metrics;
 pub mod model;
-pub mod wire;
-pub mod registry;
-pub mod task;
-pub mod push;
 pub mod node;
+pub mod push;
+pub mod registry;
+pub mod runtime;
+pub mod server;
+pub mod task;
+pub mod wire;

@@ -13,7 +13,9 @@ mod time;
 
 pub use client_id::ClientId;
 pub use cluster_filter::ClusterFilter;
-pub use instance::{ID_GENERATOR, HeartBeat, IllegalInstance, Instance, InstanceId, Published};
+pub use instance::{HeartBeat, ID_GENERATOR, IllegalInstance, Instance, InstanceId, Published};
 pub use metadata::Metadata;
-pub use name::{DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, IllegalParam, Param, ServiceKey, check_param, check_port};
+pub use name::{
+    DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, IllegalParam, Param, ServiceKey, check_param, check_port,
+};
 pub use time::{HybridClock, Millis, Now, Tick};

@@ -153,13 +153,14 @@ impl Node {
 
     fn deregister(&mut self, now: Tick, client: ClientId, service: ServiceKey) -> Result<Reply, Rejection> {
         if client.is_address() && !self.registry.has_client(&client) {
-            return Ok(Reply::Done);
+            return Ok(Reply::Deregistered(false));
         }
+        let published = self.registry.publishes(&client, &service);
         self.apply(now, Command::Deregister { client: client.clone(), service })?;
         if client.is_address() && self.registry.is_idle(&client) {
             self.apply(now, Command::Disconnect(client))?;
         }
-        Ok(Reply::Done)
+        Ok(Reply::Deregistered(published))
     }
 
     fn subscribe(

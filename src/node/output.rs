@@ -13,6 +13,8 @@ use crate::{
 pub enum Reply {
     /// It is done.
     Done,
+    /// Whether there was anything to deregister.
+    Deregistered(bool),
     /// A list.
     View(View),
     /// A page of names and the count of all.

@@ -23,6 +23,8 @@ pub(super) struct Delivery {
     pub(super) pending: Option<Burst>,
     /// The last stamp the subscriber was sent; the next is greater.
     pub(super) stamp: Millis,
+    /// The last push handed out.
+    pub(super) last: Option<PushNo>,
     /// The content it acknowledged last.
     seen: Option<u64>,
     failures: u8,
@@ -66,8 +68,14 @@ impl Delivery {
 mod tests {
     use super::*;
 
-    const SETTINGS: Settings =
-        Settings { window: 100, window_max: 1_000, storm_bytes: 1, ack_timeout: 5_000, retry: 1_000, retry_max: 30_000 };
+    const SETTINGS: Settings = Settings {
+        window: 100,
+        window_max: 1_000,
+        storm_bytes: 1,
+        ack_timeout: 5_000,
+        retry: 1_000,
+        retry_max: 30_000,
+    };
 
     #[test]
     fn pauses_double_to_their_limit_and_start_over_after_an_ack() {

@@ -55,6 +55,8 @@ pub struct Push {
     pub client: ClientId,
     /// What its ack must name.
     pub number: PushNo,
+    /// The push of the same subscription before it, which need not be sent any more if it was not.
+    pub supersedes: Option<PushNo>,
     /// Of which service.
     pub service: ServiceKey,
     /// The filter as the subscriber asked.
@@ -235,9 +237,17 @@ impl PushEngine {
     {
         self.time_out(now.tick);
         while out.len() < limits::PUSHES_PER_POLL {
-            let Some((mark, burst)) = self.marks.pop_due(now.tick) else { break };
-            let mut round =
-                Round { now, burst, registry: &mut *registry, clock: &mut *clock, encoded: Vec::new(), oversized: None };
+            let Some((mark, burst)) = self.marks.pop_due(now.tick) else {
+                break;
+            };
+            let mut round = Round {
+                now,
+                burst,
+                registry: &mut *registry,
+                clock: &mut *clock,
+                encoded: Vec::new(),
+                oversized: None,
+            };
             match mark {
                 Mark::Service(service) => self.drain(service, &mut round, out),
                 // A push to all takes this subscriber along.
@@ -250,8 +260,12 @@ impl PushEngine {
 
     fn time_out(&mut self, now: Tick) {
         while let Some(((service, client), ())) = self.timeouts.pop_due(now) {
-            let Some(landed) = self.land(service, client) else { continue };
-            let Some(delivery) = self.deliveries.get_mut(&(service, client)) else { continue };
+            let Some(landed) = self.land(service, client) else {
+                continue;
+            };
+            let Some(delivery) = self.deliveries.get_mut(&(service, client)) else {
+                continue;
+            };
             self.counts.timed_out += 1;
             let pause = delivery.fail(&self.settings, landed.number);
             // What changed meanwhile is news and has waited long enough; the same again must not press.
@@ -277,19 +291,17 @@ impl PushEngine {
         }
     }
 
-    fn push<O: From<Push>>(
-        &mut self,
-        service: ServiceNo,
-        client: ClientNo,
-        round: &mut Round<'_>,
-        out: &mut Vec<O>,
-    ) {
-        let Some(delivery) = self.deliveries.get_mut(&(service, client)) else { return };
+    fn push<O: From<Push>>(&mut self, service: ServiceNo, client: ClientNo, round: &mut Round<'_>, out: &mut Vec<O>) {
+        let Some(delivery) = self.deliveries.get_mut(&(service, client)) else {
+            return;
+        };
         if delivery.in_flight.is_some() {
             delivery.keep_pending(round.burst);
             return;
         }
-        let Some((clusters, encoded)) = round.hosts(service, client) else { return };
+        let Some((clusters, encoded)) = round.hosts(service, client) else {
+            return;
+        };
         if delivery.has_seen(encoded.fingerprint) {
             self.counts.unchanged += 1;
             return;
@@ -306,12 +318,14 @@ impl PushEngine {
         let wall = round.now.wall;
         let stamp = round.registry.stamp(service, Some(delivery.stamp), |floor| round.clock.stamp(wall, floor));
         delivery.stamp = stamp;
+        let supersedes = delivery.last.replace(number);
         delivery.in_flight = Some(InFlight { number, fingerprint: encoded.fingerprint, since: round.burst.since() });
         self.in_flight.insert((client, number), service);
         self.timeouts.add((service, client), (), round.now.tick + self.settings.ack_timeout);
         let push = Push {
             client: round.registry.client_id(client).clone(),
             number,
+            supersedes,
             service: round.registry.key(service).clone(),
             clusters,
             hosts: encoded.hosts,

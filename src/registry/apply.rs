@@ -53,7 +53,9 @@ impl Registry {
     }
 
     fn disconnect(&mut self, now: Tick, id: &ClientId, changes: &mut Vec<Change>) {
-        let Some(client) = self.numbers.remove(id) else { return };
+        let Some(client) = self.numbers.remove(id) else {
+            return;
+        };
         let slot = client.0 as usize;
         for service in std::mem::take(&mut self.clients[slot].publishes) {
             self.withdraw(now, client, service, changes);

@@ -27,8 +27,12 @@ impl Directory {
 
     /// Forgets a service, and its group and namespace with their last one.
     pub(super) fn remove(&mut self, key: &ServiceKey) {
-        let Some(namespace) = self.namespaces.get_mut(&key.namespace) else { return };
-        let Some(group) = namespace.get_mut(&key.group) else { return };
+        let Some(namespace) = self.namespaces.get_mut(&key.namespace) else {
+            return;
+        };
+        let Some(group) = namespace.get_mut(&key.group) else {
+            return;
+        };
         group.remove(&key.name);
         if group.is_empty() {
             namespace.remove(&key.group);
@@ -46,7 +50,12 @@ impl Directory {
 
     /// The services of a namespace, by group and name.
     pub(super) fn namespace(&self, namespace: &str) -> impl Iterator<Item = ServiceNo> {
-        self.namespaces.get(namespace).into_iter().flat_map(|namespace| namespace.values()).flat_map(Group::values).copied()
+        self.namespaces
+            .get(namespace)
+            .into_iter()
+            .flat_map(|namespace| namespace.values())
+            .flat_map(Group::values)
+            .copied()
     }
 
     /// How many services there are.

@@ -111,7 +111,9 @@ impl Encodings {
         self.services.entry(service).or_default().push(kept);
         self.next_expiry.get_or_insert(now + limits::ENCODING_IDLE_MILLIS);
         while self.bytes > self.budget {
-            let Some((turn, service)) = self.order.first().copied() else { break };
+            let Some((turn, service)) = self.order.first().copied() else {
+                break;
+            };
             self.take(service, |kept| kept.turn == turn);
         }
     }
@@ -134,7 +136,9 @@ impl Encodings {
     }
 
     fn take(&mut self, service: ServiceNo, matches: impl Fn(&Kept) -> bool) {
-        let Some(list) = self.services.get_mut(&service) else { return };
+        let Some(list) = self.services.get_mut(&service) else {
+            return;
+        };
         for kept in list.extract_if(.., |kept| matches(kept)) {
             self.bytes -= kept.encoded.hosts.len();
             self.order.remove(&(kept.turn, service));

@@ -118,6 +118,12 @@ impl Registry {
         })
     }
 
+    /// Whether a client publishes anything for a service.
+    pub fn publishes(&self, client: &ClientId, service: &ServiceKey) -> bool {
+        let number = self.directory.find(service).zip(self.client_no(client));
+        number.is_some_and(|(service, client)| self.services[service.0 as usize].published_by(client).is_some())
+    }
+
     /// The number of a service that somebody published or subscribed to and that is not forgotten yet.
     pub fn find(&self, service: &ServiceKey) -> Option<ServiceNo> {
         self.directory.find(service)

@@ -54,7 +54,9 @@ impl Checked {
     }
 
     fn hosts(&mut self, service: &str, selection: &Selection) -> String {
-        let Some(number) = self.registry.find(&key(service)) else { return "[]".into() };
+        let Some(number) = self.registry.find(&key(service)) else {
+            return "[]".into();
+        };
         let encoded = self.registry.hosts(self.now, number, selection);
         self.registry.check();
         String::from_utf8(encoded.hosts.to_vec()).expect("JSON is UTF-8")
@@ -77,7 +79,11 @@ fn a_second_registration_replaces_the_first_and_a_batch_too() {
     assert_eq!(registry.ports("s", &Selection::default()), [3, 4]);
     registry.register("a", "s", Published::Batch([].into()));
     assert_eq!(registry.ports("s", &Selection::default()), [0u64; 0]);
-    assert_eq!(registry.registry.next_due().map(|at| at > Tick(10_000)), Some(false), "an empty batch owns the service");
+    assert_eq!(
+        registry.registry.next_due().map(|at| at > Tick(10_000)),
+        Some(false),
+        "an empty batch owns the service"
+    );
 }
 
 #[test]
@@ -130,7 +136,8 @@ fn protection_shows_all_as_healthy_from_the_threshold_on() {
     let unhealthy = |port| Instance { healthy: false, ..instance(port) };
     registry.register("a", "s", Published::Batch([instance(1), unhealthy(2)].into()));
     let protect = |threshold| Command::Protect { service: key("s"), threshold };
-    let healthy = |registry: &mut Checked| registry.hosts("s", &Selection::default()).matches(r#""healthy":true"#).count();
+    let healthy =
+        |registry: &mut Checked| registry.hosts("s", &Selection::default()).matches(r#""healthy":true"#).count();
     assert_eq!(healthy(&mut registry), 1);
     registry.apply(protect(Some(0.4))).expect("applies");
     assert_eq!(healthy(&mut registry), 1);
@@ -242,7 +249,12 @@ struct Model {
 
 impl Model {
     fn ports(&self, service: &str) -> BTreeSet<u64> {
-        self.clients.values().filter_map(|published| published.get(service)).flatten().map(|port| (*port).into()).collect()
+        self.clients
+            .values()
+            .filter_map(|published| published.get(service))
+            .flatten()
+            .map(|port| (*port).into())
+            .collect()
     }
 }
 

@@ -4,7 +4,9 @@ use compact_str::CompactString;
 use serde::Deserialize;
 
 use crate::{
-    model::{DEFAULT_CLUSTER, ID_GENERATOR, Instance, InstanceId, Metadata, Param, ServiceKey, check_param, check_port},
+    model::{
+        DEFAULT_CLUSTER, ID_GENERATOR, Instance, InstanceId, Metadata, Param, ServiceKey, check_param, check_port,
+    },
     wire::{Refusal, json},
 };
 

@@ -231,8 +231,9 @@ mod tests {
 
     #[test]
     fn scalars_convert_as_in_jackson() {
-        let read = sample(r#"{"port":"8080","weight":"2.5","healthy":"false","ip":7,"metadata":{"a":1,"b":true,"c":null}}"#)
-            .expect("an object");
+        let read =
+            sample(r#"{"port":"8080","weight":"2.5","healthy":"false","ip":7,"metadata":{"a":1,"b":true,"c":null}}"#)
+                .expect("an object");
         assert_eq!((read.port, read.weight, read.healthy), (8080, 2.5, false));
         assert_eq!(read.ip.as_deref(), Some("7"));
         assert_eq!(read.metadata.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "true")]);
@@ -242,7 +243,8 @@ mod tests {
 
     #[test]
     fn null_is_zero_false_or_absent() {
-        let read = sample(r#"{"port":null,"weight":null,"healthy":null,"ip":null,"metadata":null}"#).expect("an object");
+        let read =
+            sample(r#"{"port":null,"weight":null,"healthy":null,"ip":null,"metadata":null}"#).expect("an object");
         assert_eq!((read.port, read.weight, read.healthy, read.ip), (0, 0.0, false, None));
         assert!(read.metadata.is_empty());
         assert!(sample("null").is_none());

@@ -105,6 +105,8 @@ mod tests {
     #[test]
     fn the_set_up_ack_announces_what_works() {
         let text = setup_ack();
-        assert!(text.starts_with(br#"{"headers":{},"module":"internal","abilityTable":{"supportPersistentInstanceByGrpc":false"#));
+        assert!(text.starts_with(
+            br#"{"headers":{},"module":"internal","abilityTable":{"supportPersistentInstanceByGrpc":false"#
+        ));
     }
 }

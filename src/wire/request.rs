@@ -227,7 +227,9 @@ mod tests {
     }
 
     fn register(instance: &str) -> String {
-        format!(r#"{{"serviceName":"s","groupName":"g","namespace":"n","type":"registerInstance","instance":{instance}}}"#)
+        format!(
+            r#"{{"serviceName":"s","groupName":"g","namespace":"n","type":"registerInstance","instance":{instance}}}"#
+        )
     }
 
     #[test]
@@ -260,8 +262,13 @@ mod tests {
 
     #[test]
     fn an_id_that_was_derived_is_not_kept() {
-        let read = decode(RequestType::Instance, register(r#"{"ip":"1.1.1.1","instanceId":"1.1.1.1#0#DEFAULT#g@@s"}"#).as_bytes());
-        let Ok(Request::Instance(_, InstanceOperation::Register(instance))) = read else { panic!("not a registration") };
+        let read = decode(
+            RequestType::Instance,
+            register(r#"{"ip":"1.1.1.1","instanceId":"1.1.1.1#0#DEFAULT#g@@s"}"#).as_bytes(),
+        );
+        let Ok(Request::Instance(_, InstanceOperation::Register(instance))) = read else {
+            panic!("not a registration")
+        };
         assert_eq!(instance.id, crate::model::InstanceId::Derived);
     }
 
@@ -269,7 +276,9 @@ mod tests {
     fn pages_count_from_one() {
         for (page, expected) in [("0", 1), ("-5", 1), ("3", 3)] {
             let body = format!(r#"{{"pageNo":{page},"pageSize":10}}"#);
-            let Ok(Request::List { page, .. }) = decode(RequestType::ServiceList, body.as_bytes()) else { panic!("a list") };
+            let Ok(Request::List { page, .. }) = decode(RequestType::ServiceList, body.as_bytes()) else {
+                panic!("a list")
+            };
             assert_eq!(page, expected);
         }
     }

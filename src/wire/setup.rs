@@ -40,11 +40,7 @@ struct AbilityForm {
 /// Reads a set-up. None when it does not read: it is then ignored, and the client may send a right one.
 pub fn decode_setup(body: &[u8]) -> Option<Setup> {
     let form: Form = json::read(body).ok()??;
-    Some(Setup {
-        client_version: form.client_version,
-        labels: form.labels,
-        negotiates: form.ability_table.0.is_some(),
-    })
+    Some(Setup { client_version: form.client_version, labels: form.labels, negotiates: form.ability_table.0.is_some() })
 }
 
 #[cfg(test)]

@@ -1,0 +1,53 @@
+//! Every metric: name, kind, unit and meaning, once.
+
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// Connections that are set up.
+pub const CONNECTIONS: &str = "roster_connections";
+/// Ended connections, by `reason`.
+pub const DISCONNECTIONS: &str = "roster_disconnections_total";
+/// Clients the registry knows.
+pub const CLIENTS: &str = "roster_clients";
+/// Services that lists show.
+pub const SERVICES: &str = "roster_services";
+/// Published instances.
+pub const INSTANCES: &str = "roster_instances";
+/// Subscriptions.
+pub const SUBSCRIBERS: &str = "roster_subscribers";
+/// Bytes of encoded lists kept for readers.
+pub const ENCODED_BYTES: &str = "roster_encoded_bytes";
+/// Push marks waiting to be drained.
+pub const PUSH_PENDING: &str = "roster_push_pending";
+/// Pushes, by `result`.
+pub const PUSHES: &str = "roster_pushes_total";
+/// Time from a change to its acknowledgement by a subscriber.
+pub const PUSH_DELAY: &str = "roster_push_delay_seconds";
+/// Unary requests, by `type` and `result`.
+pub const REQUESTS: &str = "roster_requests_total";
+/// Changes of the registry, by `change`.
+pub const CHANGES: &str = "roster_changes_total";
+
+/// All of them, with help texts.
+pub const ALL: [(&str, Kind, &str); 12] = [
+    (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
+    (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
+    (CLIENTS, Kind::Gauge, "Clients the registry knows"),
+    (SERVICES, Kind::Gauge, "Services that lists show"),
+    (INSTANCES, Kind::Gauge, "Published instances"),
+    (SUBSCRIBERS, Kind::Gauge, "Subscriptions: pairs of client and service"),
+    (ENCODED_BYTES, Kind::Gauge, "Bytes of encoded lists kept for readers"),
+    (PUSH_PENDING, Kind::Gauge, "Services and subscribers waiting to be pushed"),
+    (PUSHES, Kind::Counter, "Pushes by result"),
+    (PUSH_DELAY, Kind::Histogram, "Seconds from a change to its acknowledgement by a subscriber"),
+    (REQUESTS, Kind::Counter, "Unary gRPC requests by type and result"),
+    (CHANGES, Kind::Counter, "Changes of the registry by kind"),
+];

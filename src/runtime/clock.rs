@@ -1,0 +1,38 @@
+//! The only clock of the process that the core gets to see.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use crate::model::{Now, Tick};
+
+/// Reads monotonic and wall time, and sleeps until a tick. Tests that pause tokio's time pause this clock's ticks.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The moment.
+    pub fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { tick: self.tick(), wall: wall.as_millis() as u64 }
+    }
+
+    /// Monotonic time alone.
+    pub fn tick(&self) -> Tick {
+        Tick(self.start.elapsed().as_millis() as u64)
+    }
+
+    /// Completes at `tick`; never when there is none.
+    pub async fn sleep_until(&self, tick: Option<Tick>) {
+        match tick {
+            Some(tick) => tokio::time::sleep_until(self.start + Duration::from_millis(tick.0)).await,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The one lock around the node, its clock, and the wake-up of whoever carries out what it wants.
+//!
+//! Owns the node. Promises: inputs are taken one at a time, work under the lock is bounded and never waits, and whatever
+//! becomes due is polled at its time. A panic under the lock ends the process: the node's invariants are broken then, and
+//! a node that lies is worse than one that is gone. Never interprets an input or an output.
+
+mod ceiling;
+mod clock;
+mod data_dir;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+pub use ceiling::CeilingError;
+pub use clock::Clock;
+pub use data_dir::{DataDir, DataDirError};
+
+use crate::{
+    model::Tick,
+    node::{Input, Node, Output, Rejection, Reply, Settings, Stats},
+};
+
+/// The node of this process, shared by all who feed it.
+pub struct Runtime {
+    clock: Clock,
+    locked: Mutex<Locked>,
+    wake: Notify,
+}
+
+struct Locked {
+    node: Node,
+    /// When the dispatcher wakes by itself.
+    armed: Option<Tick>,
+}
+
+/// Ends the process when dropped by a panic.
+struct Invariants;
+
+impl Drop for Invariants {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("an invariant of the node is broken; ending the process");
+            std::process::abort();
+        }
+    }
+}
+
+impl Runtime {
+    /// The runtime of a new node. Stamps begin above what `data` says an earlier run used, and a new ceiling is stored
+    /// before this returns.
+    pub fn start(settings: Settings, data: &DataDir) -> Result<Arc<Self>, CeilingError> {
+        let clock = Clock::new();
+        let stored = data.ceiling().load()?;
+        let runtime = Arc::new(Self {
+            clock,
+            locked: Mutex::new(Locked { node: Node::new(settings, stored), armed: None }),
+            wake: Notify::new(),
+        });
+        runtime.raise_ceiling(data, stored)?;
+        Ok(runtime)
+    }
+
+    /// The clock every input is stamped with.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Gives the node one input. What it causes leaves through [`Runtime::dispatch`].
+    pub fn handle(&self, input: Input) -> Result<Reply, Rejection> {
+        let (reply, wake) = {
+            let mut locked = self.locked.lock();
+            let _invariants = Invariants;
+            let reply = locked.node.handle(self.clock.now(), input);
+            let deadline = locked.node.next_deadline();
+            let earlier = deadline.is_some_and(|at| locked.armed.is_none_or(|armed| at < armed));
+            if earlier {
+                locked.armed = deadline;
+            }
+            (reply, earlier)
+        };
+        if wake {
+            self.wake.notify_one();
+        }
+        reply
+    }
+
+    /// Numbers about the node.
+    pub fn stats(&self) -> Stats {
+        self.locked.lock().node.stats()
+    }
+
+    /// Carries out what the node wants by calling `deliver`, until `shutdown` completes.
+    pub async fn dispatch(&self, mut deliver: impl FnMut(Output), shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        let mut outputs = Vec::new();
+        loop {
+            let deadline = self.poll(&mut outputs);
+            let busy = !outputs.is_empty();
+            outputs.drain(..).for_each(&mut deliver);
+            if busy {
+                // A storm is many rounds; requests get their turn between them.
+                tokio::task::yield_now().await;
+            }
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return,
+                () = self.wake.notified() => {}
+                () = self.clock.sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    fn poll(&self, outputs: &mut Vec<Output>) -> Option<Tick> {
+        let mut locked = self.locked.lock();
+        let _invariants = Invariants;
+        locked.node.poll(self.clock.now(), outputs);
+        locked.armed = locked.node.next_deadline();
+        locked.armed
+    }
+
+    /// Keeps a stored ceiling ahead of the clock for as long as the node runs.
+    ///
+    /// When the disk refuses, stamps go on: a list that every client ignores would be worse than the small chance that a
+    /// restart with a clock set back repeats a stamp.
+    pub async fn keep_ceiling(self: Arc<Self>, data: Arc<DataDir>) {
+        let mut last = 0;
+        loop {
+            tokio::time::sleep(CEILING_PERIOD).await;
+            let (runtime, data) = (self.clone(), data.clone());
+            let raised = tokio::task::spawn_blocking(move || runtime.raise_ceiling(&data, last)).await;
+            match raised {
+                Ok(Ok(stored)) => last = stored,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the clock's ceiling is not stored; a restart may repeat stamps")
+                }
+                Err(panic) => tracing::error!(%panic, "storing the clock's ceiling failed"),
+            }
+        }
+    }
+
+    fn raise_ceiling(&self, data: &DataDir, above: u64) -> Result<u64, CeilingError> {
+        let ceiling = self.clock.now().wall.max(above) + CEILING_AHEAD.as_millis() as u64;
+        let stored = data.ceiling().store(ceiling);
+        // Taken over even when it was not stored, see `keep_ceiling`.
+        let raised = self.handle(Input::CeilingStored(ceiling));
+        debug_assert!(raised.is_ok(), "nothing to refuse");
+        stored.map(|()| ceiling)
+    }
+}
+
+/// How far ahead of the clock stamps may run, and how often that is made sure of; half of it is slack for a slow disk.
+const CEILING_AHEAD: Duration = Duration::from_secs(10);
+const CEILING_PERIOD: Duration = Duration::from_secs(5);
