@@ -27,7 +27,7 @@ pub(super) fn bind(host: IpAddr, port: u16) -> Result<TcpListener, StartError> {
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
     };
-    open().map_err(|source| StartError::Listen { address, source })
+    open().map_err(|cause| StartError::Listen { address, cause })
 }
 
 /// Accepts for ever, each transport in a task of its own.
