@@ -72,7 +72,9 @@ impl Budget {
 /// Each worker steps once before the clock starts: what a first call creates is not what is measured.
 pub async fn measure<W: Worker>(session: &Session, load: &Load, mut workers: Vec<W>) -> Result<Run> {
     for worker in &mut workers {
-        worker.step().await.context("the first call")?;
+        if let Err(fault) = worker.step().await {
+            session.tally.fault(&fault);
+        }
     }
     session.phase("measuring", load.count.unwrap_or(0));
     let before = session.tally.counts();

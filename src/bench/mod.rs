@@ -4,14 +4,20 @@
 //! Read `client.rs` for the protocol, then any workload.
 
 mod arguments;
+mod chance;
+mod churn;
 mod client;
 mod closed_loop;
+mod hold;
 mod message;
 mod process;
+mod push;
 mod query;
 mod register;
 mod report;
 mod session;
+mod spread;
+mod storm;
 mod stream;
 mod tally;
 
@@ -53,6 +59,14 @@ enum Workload {
     Register(register::Args),
     /// Read one service as fast as the server answers
     Query(query::Args),
+    /// Change one instance and time its way to every subscriber
+    Push(push::Args),
+    /// Change and subscribe at random, then compare every view with what was published
+    Churn(churn::Args),
+    /// Keep idle connections, and instances if asked, and see what they cost
+    Hold(hold::Args),
+    /// Start many clients at once; with several --server, compare them
+    Storm(storm::Args),
 }
 
 impl Workload {
@@ -60,6 +74,10 @@ impl Workload {
         match self {
             Self::Register(_) => "register",
             Self::Query(_) => "query",
+            Self::Push(_) => "push",
+            Self::Churn(_) => "churn",
+            Self::Hold(_) => "hold",
+            Self::Storm(_) => "storm",
         }
     }
 
@@ -67,6 +85,10 @@ impl Workload {
         match self {
             Self::Register(args) => register::run(session, args).await,
             Self::Query(args) => query::run(session, args).await,
+            Self::Push(args) => push::run(session, args).await,
+            Self::Churn(args) => churn::run(session, args).await,
+            Self::Hold(args) => hold::run(session, args).await,
+            Self::Storm(args) => storm::run(session, args).await,
         }
     }
 }
@@ -74,7 +96,8 @@ impl Workload {
 /// Runs the workload and prints its report; the code is a failure if the server made a mistake.
 pub async fn run(args: BenchArgs) -> Result<ExitCode> {
     let targets = args.common.targets()?;
-    ensure!(targets.len() == 1, "only storm compares servers");
+    let compares = matches!(args.workload, Workload::Storm(_));
+    ensure!(compares || targets.len() == 1, "only storm compares servers");
     let mut runs = Vec::new();
     for target in targets {
         let session = Session::new(target, args.common.json);
