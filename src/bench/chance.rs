@@ -1,4 +1,4 @@
-//! Repeatable chance: a SplitMix64 stream. Promises the same numbers for the same seed on every machine. Never secret.
+//! Repeatable chance: a `SplitMix64` stream. Promises the same numbers for the same seed on every machine. Never secret.
 
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
@@ -20,7 +20,7 @@ impl Chance {
 
     /// A number below `bound`, which must not be 0. The bias of the remainder is far below what a load needs.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        usize::try_from(self.next() % bound as u64).expect("below a usize")
     }
 }
 

@@ -96,7 +96,9 @@ fn truth(actors: &[Actor]) -> Truth {
     for (service, hosts) in actors.iter().flat_map(|actor| &actor.published) {
         truth.entry(*service).or_default().extend(hosts.iter().cloned());
     }
-    truth.values_mut().for_each(|hosts| hosts.sort_unstable());
+    for hosts in truth.values_mut() {
+        hosts.sort_unstable();
+    }
     truth
 }
 

@@ -111,7 +111,7 @@ async fn repeat<W: Worker>(mut worker: W, budget: &Budget, tally: &Tally, progre
                 time::sleep(PAUSE_AFTER_FAULT).await;
             }
         }
-        if own.len() % PROGRESS_EVERY == 0 {
+        if own.len().is_multiple_of(PROGRESS_EVERY) {
             progress();
         }
     }

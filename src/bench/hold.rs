@@ -20,6 +20,9 @@ use super::{
 };
 
 const REGISTERING_CLIENTS: usize = 16;
+const FIRST_PORT: u16 = 8080;
+/// Of one client in one service: they differ only in their ports.
+const LARGEST_BATCH: usize = 50_000;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -42,7 +45,10 @@ pub struct Args {
 
 pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     ensure!(args.connections > 0 && args.services > 0, "--connections and --services must be at least 1");
-    let resident = || session.target.pid.map(Reading::take).transpose().map(|read| read.map(|read| read.resident_bytes));
+    let batch = args.instances_per_connection.div_ceil(args.services);
+    ensure!(batch <= LARGEST_BATCH, "--services would leave {batch} instances of one connection to one service");
+    let resident =
+        || session.target.pid.map(Reading::take).transpose().map(|read| read.map(|read| read.resident_bytes));
     let empty = resident()?;
     let clients = session.connect_all(args.connections, |_| ignore_pushes()).await?;
     let connected = resident()?;
@@ -139,7 +145,7 @@ async fn publish_share(client: &Client, number: usize, spread: &Spread, names: &
     let mut own = latencies();
     for (service, count) in spread.of(number) {
         let instances: Vec<Instance> =
-            (0..*count).map(|place| Instance::new(number, 8080_u16.wrapping_add(place as u16), 1)).collect();
+            (FIRST_PORT..=u16::MAX).take(*count).map(|port| Instance::new(number, port, 1)).collect();
         let asked = std::time::Instant::now();
         match instances.as_slice() {
             [one] => client.register(&names[*service], one).await?,

@@ -211,7 +211,8 @@ mod tests {
     #[test]
     fn a_view_takes_only_newer_data() {
         let parse = |time: i64| -> View {
-            let text = format!(r#"{{"name":"s","lastRefTime":{time},"hosts":[{{"ip":"1.1.1.1","port":1,"weight":1.0}}]}}"#);
+            let text =
+                format!(r#"{{"name":"s","lastRefTime":{time},"hosts":[{{"ip":"1.1.1.1","port":1,"weight":1.0}}]}}"#);
             serde_json::from_str(&text).unwrap()
         };
         let mut view = View::default();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result};
 
-/// USER_HZ, which Linux fixes at 100 for every user space.
+/// `USER_HZ`, which Linux fixes at 100 for every user space.
 const TICK: Duration = Duration::from_millis(10);
 /// Two readings of the ticks may differ by a tick per figure from the truth, and by the scheduler's accounting lag.
 const TICK_ERROR: Duration = Duration::from_millis(50);
@@ -34,9 +34,10 @@ impl Reading {
     /// CPU time used between `earlier` and this reading. The sum over threads is exact but loses threads that ended
     /// meanwhile; the ticks lose nothing but are coarse: they take over once they are clearly ahead.
     pub fn cpu_since(&self, earlier: &Self) -> Duration {
-        let fine = self.threads.iter().map(|(thread, nanos)| {
-            nanos.saturating_sub(earlier.threads.get(thread).copied().unwrap_or(0))
-        });
+        let fine = self
+            .threads
+            .iter()
+            .map(|(thread, nanos)| nanos.saturating_sub(earlier.threads.get(thread).copied().unwrap_or(0)));
         let fine = Duration::from_nanos(fine.sum());
         let coarse = self.ticks.saturating_sub(earlier.ticks);
         if coarse > fine + TICK_ERROR { coarse } else { fine }

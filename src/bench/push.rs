@@ -63,7 +63,8 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let usage = meter.read()?;
     let counts = session.tally.counts().since(before);
     let expected = args.rounds * args.subscribers as u64;
-    let mut run = Run::new(&session.target.name, counts.pushes, &usage, &session.tally).with_latencies(&times.from_reply);
+    let mut run =
+        Run::new(&session.target.name, counts.pushes, &usage, &session.tally).with_latencies(&times.from_reply);
     run.count("pushes_expected", expected);
     run.figure("push_bytes", per(counts.push_bytes as f64, counts.pushes as f64));
     run.percentiles("from_request", &times.from_request);

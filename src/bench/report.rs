@@ -6,7 +6,7 @@ use std::{process::ExitCode, time::Duration};
 
 use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{process::Usage, tally::Tally};
@@ -47,9 +47,19 @@ pub struct Run {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<Percentiles>,
     #[serde(flatten)]
-    figures: Map<String, Value>,
+    figures: Figures,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+}
+
+/// Named numbers in the order they were found, which is the order a reader wants.
+#[derive(Debug, Default)]
+struct Figures(Vec<(String, Value)>);
+
+impl Serialize for Figures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -91,7 +101,7 @@ impl Run {
             wrong,
             lost,
             latency_us: None,
-            figures: Map::new(),
+            figures: Figures::default(),
             notes: tally.notes(),
         };
         if let Some(cpu) = usage.cpu {
@@ -112,12 +122,12 @@ impl Run {
 
     pub fn figure(&mut self, name: &str, value: f64) {
         if value.is_finite() {
-            self.figures.insert(name.to_owned(), rounded(value).into());
+            self.figures.0.push((name.to_owned(), rounded(value).into()));
         }
     }
 
     pub fn count(&mut self, name: &str, value: u64) {
-        self.figures.insert(name.to_owned(), value.into());
+        self.figures.0.push((name.to_owned(), value.into()));
     }
 
     pub fn maybe(&mut self, name: &str, value: Option<u64>) {
@@ -149,11 +159,16 @@ impl Run {
             ("lost".to_owned(), self.lost as f64),
         ];
         if let Some(latency) = &self.latency_us {
-            let named =
-                [("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99), ("p999", latency.p999), ("max", latency.max)];
+            let named = [
+                ("p50", latency.p50),
+                ("p90", latency.p90),
+                ("p99", latency.p99),
+                ("p999", latency.p999),
+                ("max", latency.max),
+            ];
             values.extend(named.map(|(name, value)| (format!("latency_{name}_us"), value as f64)));
         }
-        values.extend(self.figures.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))));
+        values.extend(self.figures.0.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))));
         values
     }
 }
@@ -184,15 +199,17 @@ impl Report {
 
     fn table(&self) -> Table {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::NOTHING);
         let mut header = vec![self.workload.to_owned()];
         header.extend(self.runs.iter().map(|run| run.server.clone()));
         header.extend((2..=self.runs.len()).map(|number| format!("{number} to 1")));
         table.set_header(header);
         let columns: Vec<Vec<(String, f64)>> = self.runs.iter().map(Run::values).collect();
         let Some(first) = columns.first() else { return table };
-        for (name, _) in first {
-            let value = |column: &Vec<(String, f64)>| column.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        // A workload without operations has nothing to say about them.
+        for (name, _) in first.iter().filter(|(name, value)| *value != 0.0 || !name.starts_with("ops")) {
+            let value =
+                |column: &Vec<(String, f64)>| column.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
             let mut row = vec![name.clone()];
             row.extend(columns.iter().map(|column| value(column).map_or_else(String::new, |value| shown(name, value))));
             row.extend(self.ratios.iter().map(|ratios| {

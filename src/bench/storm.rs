@@ -49,7 +49,8 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     ensure!(args.clients > 0 && args.services > 0, "--clients and --services must be at least 1");
     let per_client = args.subscribers.div_ceil(args.clients);
     ensure!(per_client <= args.services, "a client cannot subscribe to more services than there are");
-    let watching: Vec<Arc<Watching>> = (0..args.clients).map(|client| Arc::new(Watching::new(session, args, client))).collect();
+    let watching: Vec<Arc<Watching>> =
+        (0..args.clients).map(|client| Arc::new(Watching::new(session, args, client))).collect();
     let clients = session.connect_all(args.clients, |client| watching[client].door(&session.tally)).await?;
     session.phase("storm", 0);
     let before = session.tally.counts();
@@ -69,7 +70,9 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     run.figure("push_bytes", per(counts.push_bytes as f64, counts.pushes as f64));
     run.count("complete_views", views);
     let mut times = latencies();
-    complete.iter().for_each(|time| record(&mut times, *time));
+    for time in &complete {
+        record(&mut times, *time);
+    }
     run.percentiles("final_view", &times);
     if let Some(cpu) = usage.cpu {
         run.figure("server_cpu_us_per_push", per(cpu.as_secs_f64() * 1e6, counts.pushes as f64));

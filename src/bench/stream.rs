@@ -62,7 +62,9 @@ pub async fn listen(channel: Channel, tally: Arc<Tally>, on_push: OnPush) {
     // that the server is there at all is known from the health checks.
     let mut incoming = match grpc.request_bi_stream(Outgoing(outgoing)).await {
         Ok(response) => response.into_inner(),
-        Err(status) => return tally.error(&format!("the stream was refused: {:?}: {}", status.code(), status.message())),
+        Err(status) => {
+            return tally.error(&format!("the stream was refused: {:?}: {}", status.code(), status.message()));
+        }
     };
     loop {
         match incoming.message().await {

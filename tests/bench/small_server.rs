@@ -16,7 +16,10 @@ use roster::proto::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
-use tokio_stream::{Stream, wrappers::{ReceiverStream, TcpListenerStream}};
+use tokio_stream::{
+    Stream,
+    wrappers::{ReceiverStream, TcpListenerStream},
+};
 use tonic::{Request, Response, Status, Streaming};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +142,11 @@ impl Shared {
             }
             "SubscribeServiceRequest" => {
                 let subscribers = &mut state.services.entry(name.clone()).or_default().subscribers;
-                if body["subscribe"] == true { subscribers.insert(from) } else { subscribers.remove(&from) };
+                if body["subscribe"] == true {
+                    subscribers.insert(from)
+                } else {
+                    subscribers.remove(&from)
+                };
                 let view = state.view(&name);
                 payload("SubscribeServiceResponse", &json!({ "resultCode": 200, "serviceInfo": view }))
             }
