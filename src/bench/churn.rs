@@ -79,7 +79,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let converged = stopped.elapsed();
     verify(session, &actors, &names, &truth, &unknown).await?;
     let counts = session.tally.counts().since(before);
-    let mut run = Run::new(&session.target.name, all.len(), &usage, &session.tally).with_latencies(&all);
+    let mut run = Run::new(&session.target.name, all.len(), &usage, &session.tally).with_rate().with_latencies(&all);
     run.count("pushes", counts.pushes);
     run.count("pushed_bytes", counts.push_bytes);
     run.count("subscriptions_compared", open);

@@ -95,7 +95,7 @@ pub async fn measure<W: Worker>(session: &Session, load: &Load, mut workers: Vec
     }
     let usage = meter.read()?;
     let counts = session.tally.counts().since(before);
-    let mut run = Run::new(&session.target.name, all.len(), &usage, &session.tally).with_latencies(&all);
+    let mut run = Run::new(&session.target.name, all.len(), &usage, &session.tally).with_rate().with_latencies(&all);
     run.figure("reply_bytes", per(counts.reply_bytes as f64, counts.replies as f64));
     Ok(session.finish(run))
 }

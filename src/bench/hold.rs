@@ -11,7 +11,7 @@ use super::{
     arguments,
     client::Client,
     message::Instance,
-    process::{Meter, Reading},
+    process::{Meter, Reading, Usage},
     report::{Latencies, Run, latencies, per, record},
     session::Session,
     spread::Spread,
@@ -19,7 +19,7 @@ use super::{
     tally::Fault,
 };
 
-const REGISTERING_CLIENTS: usize = 16;
+const REGISTERING_CLIENTS: usize = 32;
 const FIRST_PORT: u16 = 8080;
 /// Of one client in one service: they differ only in their ports.
 const LARGEST_BATCH: usize = 50_000;
@@ -64,31 +64,12 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let idle = hold(session, args).await?;
     let usage = idle.read()?;
     let mut run = Run::new(&session.target.name, 0, &usage, &session.tally).with_latencies(&registering);
-    run.count("connections", args.connections as u64);
-    let mut each = |name: &str, from: Option<u64>, to: Option<u64>, count: usize| {
-        if let (Some(from), Some(to), true) = (from, to, count > 0) {
-            run.figure(name, (to as f64 - from as f64) / count as f64);
-        }
-    };
-    each("rss_bytes_per_connection", empty, connected, args.connections);
-    let instances = args.connections * args.instances_per_connection;
-    each("rss_bytes_per_instance_loaded", connected, load.resident_after, instances);
-    each("rss_bytes_per_instance_settled", connected, settled, instances);
-    if instances == 0 {
-        each("rss_bytes_per_connection_settled", empty, settled, args.connections);
-        each("rss_bytes_per_connection_held", empty, usage.resident_after, args.connections);
-    } else {
-        run.count("instances", instances as u64);
-        run.figure("load_seconds", load.elapsed.as_secs_f64());
-        run.figure("load_instances_per_second", per(instances as f64, load.elapsed.as_secs_f64()));
-        if let Some(cpu) = load.cpu {
-            run.figure("load_cpu_us_per_instance", cpu.as_secs_f64() * 1e6 / instances as f64);
-        }
-    }
-    run.maybe("rss_bytes_empty", empty);
-    run.maybe("rss_bytes_connected", connected);
-    run.maybe("rss_bytes_loaded", load.resident_after);
-    run.maybe("rss_bytes_settled", settled);
+    memory(
+        &mut run,
+        args,
+        &Residents { empty, connected, loaded: load.resident_after, settled, held: usage.resident_after },
+    );
+    loading_cost(&mut run, args, &load);
     if let Some(cpu) = usage.cpu {
         let per_second = per(cpu.as_secs_f64() * 1e6, usage.elapsed.as_secs_f64());
         run.figure("idle_cpu_us_per_second", per_second);
@@ -97,6 +78,49 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     // Only now: their connections were what was measured.
     drop(clients);
     Ok(session.finish(run))
+}
+
+/// Resident bytes after each phase.
+struct Residents {
+    empty: Option<u64>,
+    connected: Option<u64>,
+    loaded: Option<u64>,
+    settled: Option<u64>,
+    held: Option<u64>,
+}
+
+fn memory(run: &mut Run, args: &Args, bytes: &Residents) {
+    let mut each = |name: &str, from: Option<u64>, to: Option<u64>, count: usize| {
+        if let (Some(from), Some(to), true) = (from, to, count > 0) {
+            run.figure(name, (to as f64 - from as f64) / count as f64);
+        }
+    };
+    let instances = args.connections * args.instances_per_connection;
+    each("rss_bytes_per_connection", bytes.empty, bytes.connected, args.connections);
+    if instances == 0 {
+        each("rss_bytes_per_connection_settled", bytes.empty, bytes.settled, args.connections);
+        each("rss_bytes_per_connection_held", bytes.empty, bytes.held, args.connections);
+    }
+    each("rss_bytes_per_instance_loaded", bytes.connected, bytes.loaded, instances);
+    each("rss_bytes_per_instance_settled", bytes.connected, bytes.settled, instances);
+    run.maybe("rss_bytes_empty", bytes.empty);
+    run.maybe("rss_bytes_connected", bytes.connected);
+    run.maybe("rss_bytes_loaded", bytes.loaded);
+    run.maybe("rss_bytes_settled", bytes.settled);
+}
+
+fn loading_cost(run: &mut Run, args: &Args, load: &Usage) {
+    run.count("connections", args.connections as u64);
+    let instances = args.connections * args.instances_per_connection;
+    if instances == 0 {
+        return;
+    }
+    run.count("instances", instances as u64);
+    run.figure("load_seconds", load.elapsed.as_secs_f64());
+    run.figure("load_instances_per_second", per(instances as f64, load.elapsed.as_secs_f64()));
+    if let Some(cpu) = load.cpu {
+        run.figure("load_cpu_us_per_instance", cpu.as_secs_f64() * 1e6 / instances as f64);
+    }
 }
 
 async fn hold(session: &Session, args: &Args) -> Result<Meter> {

@@ -60,12 +60,8 @@ pub struct Session {
 
 impl Session {
     pub fn new(target: Target, quiet: bool) -> Self {
-        let progress = if quiet || !std::io::stderr().is_terminal() {
-            ProgressBar::hidden()
-        } else {
-            let style = ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len}");
-            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        };
+        let progress =
+            if quiet || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { ProgressBar::new(0) };
         let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
         // Eleven digits are the milliseconds until the year 2527; a fixed length keeps message sizes comparable.
         Self { target, tally: Arc::default(), progress, id: format!("{millis:011x}") }
@@ -79,7 +75,12 @@ impl Session {
         Meter::start(self.target.pid)
     }
 
+    /// A length of 0 is one that nobody knows.
     pub fn phase(&self, name: &'static str, length: u64) {
+        let template = if length == 0 { "{msg:12} {pos}" } else { "{msg:12} {wide_bar} {pos}/{len}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.progress.set_style(style);
+        }
         self.progress.reset();
         self.progress.set_message(name);
         self.progress.set_length(length);
