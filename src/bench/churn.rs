@@ -70,19 +70,18 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
         all.add(&actor.latencies).context("latencies of one range cannot fail to add up")?;
         actors.push(actor);
     }
-    let usage = meter.read()?;
+    let usage = meter.read();
     let stopped = Instant::now();
     let unknown: BTreeSet<usize> = actors.iter().flat_map(|actor| actor.unknown.iter().copied()).collect();
     let truth = truth(&actors);
-    let open = actors.iter().map(|actor| actor.subscribed.len() as u64).sum();
-    let late = converge(session, args, &actors, &names, &truth, &unknown).await;
+    let (compared, late) = converge(session, args, &actors, &names, &truth, &unknown).await;
     let converged = stopped.elapsed();
     verify(session, &actors, &names, &truth, &unknown).await?;
     let counts = session.tally.counts().since(before);
     let mut run = Run::new(&session.target.name, all.len(), &usage, &session.tally).with_rate().with_latencies(&all);
     run.count("pushes", counts.pushes);
     run.count("pushed_bytes", counts.push_bytes);
-    run.count("subscriptions_compared", open);
+    run.count("subscriptions_compared", compared);
     run.count("mismatched_views", late);
     run.count("services_unknown_after_faults", unknown.len() as u64);
     if late == 0 {
@@ -102,7 +101,8 @@ fn truth(actors: &[Actor]) -> Truth {
     truth
 }
 
-/// Waits until every subscription shows the truth; those that never do have lost a push each.
+/// Waits until every subscription shows the truth; those that never do have lost a push each. Returns how many were
+/// compared and how many of them never did.
 async fn converge(
     session: &Session,
     args: &Args,
@@ -110,13 +110,14 @@ async fn converge(
     names: &[String],
     truth: &Truth,
     unknown: &BTreeSet<usize>,
-) -> u64 {
+) -> (u64, u64) {
     let mut open: Vec<(&Actor, usize)> = actors
         .iter()
         .flat_map(|actor| actor.subscribed.iter().map(move |service| (actor, *service)))
         .filter(|(_, service)| !unknown.contains(service))
         .collect();
-    session.phase("comparing", open.len() as u64);
+    let compared = open.len() as u64;
+    session.phase("comparing", compared);
     let until = Instant::now() + args.wait;
     loop {
         open.retain(|(actor, service)| {
@@ -136,7 +137,7 @@ async fn converge(
             names[*service], actor.number
         ));
     }
-    open.len() as u64
+    (compared, open.len() as u64)
 }
 
 /// What the server says when asked, after it had the time to push it.

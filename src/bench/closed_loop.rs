@@ -93,7 +93,7 @@ pub async fn measure<W: Worker>(session: &Session, load: &Load, mut workers: Vec
     while let Some(part) = running.join_next().await {
         all.add(part.context("a worker died")?).context("latencies of one range cannot fail to add up")?;
     }
-    let usage = meter.read()?;
+    let usage = meter.read();
     let counts = session.tally.counts().since(before);
     let mut run = Run::new(&session.target.name, all.len(), &usage, &session.tally).with_rate().with_latencies(&all);
     run.figure("reply_bytes", per(counts.reply_bytes as f64, counts.replies as f64));

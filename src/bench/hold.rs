@@ -54,7 +54,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let connected = resident()?;
     let loading = session.meter()?;
     let (clients, registering) = publish(session, args, clients).await?;
-    let load = loading.read()?;
+    let load = loading.read();
     if args.instances_per_connection > 0 {
         spot_check(session, args, &clients).await?;
     }
@@ -62,7 +62,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     time::sleep(args.settle).await;
     let settled = resident()?;
     let idle = hold(session, args).await?;
-    let usage = idle.read()?;
+    let usage = idle.read();
     let mut run = Run::new(&session.target.name, 0, &usage, &session.tally).with_latencies(&registering);
     memory(
         &mut run,

@@ -60,7 +60,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
         stage.round(session, args, round, &mut times).await;
         session.progress.inc(1);
     }
-    let usage = meter.read()?;
+    let usage = meter.read();
     let counts = session.tally.counts().since(before);
     let expected = args.rounds * args.subscribers as u64;
     let mut run =

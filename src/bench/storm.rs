@@ -59,7 +59,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let complete = settle_views(args, &watching, started).await;
     let views = complete.len() as u64;
     time::sleep(args.settle).await;
-    let usage = meter.read()?;
+    let usage = meter.read();
     let counts = session.tally.counts().since(before);
     judge(session, args, &watching);
     drop(clients);
