@@ -91,7 +91,6 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     run.count("pushes", counts.pushes);
     run.count("pushed_bytes", counts.push_bytes);
     run.count("reconnections", actors.iter().map(|actor| actor.reconnections).sum());
-    // A push that a later reply overtook is not newer either; many would mean a clock that stands still.
     run.count("pushes_not_newer", actors.iter().map(|actor| actor.views.not_newer()).sum());
     run.count("subscriptions_compared", compared);
     run.count("mismatched_views", late);

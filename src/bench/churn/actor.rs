@@ -28,8 +28,14 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(10);
 /// The subscribed services of one client as it was last shown them, by a reply or a push, whichever is newer.
 #[derive(Default)]
 pub struct Views {
-    open: Mutex<HashMap<String, View>>,
+    open: Mutex<HashMap<String, Watched>>,
     not_newer: AtomicU64,
+}
+
+#[derive(Default)]
+struct Watched {
+    view: View,
+    last_push: i64,
 }
 
 impl Views {
@@ -41,11 +47,7 @@ impl Views {
     pub fn door(self: &Arc<Self>, tally: &Arc<Tally>) -> OnPush {
         let (views, tally) = (Arc::clone(self), Arc::clone(tally));
         Arc::new(move |push| match push.view() {
-            Ok(view) => {
-                if !views.offer(view) {
-                    views.not_newer.fetch_add(1, Relaxed);
-                }
-            }
+            Ok(view) => views.pushed(view),
             Err(error) => tally.wrong(&format!("a push cannot be read: {error}")),
         })
     }
@@ -60,17 +62,29 @@ impl Views {
     }
 
     /// A push that was on its way while the client unsubscribed belongs to nobody.
-    /// False: the service is watched and the data is not newer than what is known of it.
-    fn offer(&self, offered: View) -> bool {
-        self.open.lock().get_mut(offered.name.as_str()).is_none_or(|view| view.accept(offered))
+    fn pushed(&self, offered: View) {
+        let mut open = self.open.lock();
+        let Some(watched) = open.get_mut(offered.name.as_str()) else { return };
+        if offered.last_ref_time <= watched.last_push {
+            self.not_newer.fetch_add(1, Relaxed);
+        }
+        watched.last_push = offered.last_ref_time;
+        watched.view.accept(offered);
     }
 
+    fn replied(&self, offered: View) {
+        if let Some(watched) = self.open.lock().get_mut(offered.name.as_str()) {
+            watched.view.accept(offered);
+        }
+    }
+
+    /// Pushes that were not newer than the push before them on the same stream: some SDKs drop those.
     pub fn not_newer(&self) -> u64 {
         self.not_newer.load(Relaxed)
     }
 
     pub fn hosts(&self, service: &str) -> Option<Vec<Host>> {
-        self.open.lock().get(service).map(View::sorted_hosts)
+        self.open.lock().get(service).map(|watched| watched.view.sorted_hosts())
     }
 }
 
@@ -160,7 +174,7 @@ impl Actor {
                 self.views.open(&name);
                 let view = self.client.subscribe(&name).await?;
                 self.subscribed.insert(service);
-                self.views.offer(view);
+                self.views.replied(view);
             }
             _ => {
                 self.client.unsubscribe(&name).await?;
