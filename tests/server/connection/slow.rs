@@ -59,7 +59,8 @@ async fn a_push_that_nobody_acknowledges_is_tried_again() {
 async fn a_client_that_reads_nothing_is_expelled_and_costs_the_others_nothing() {
     let node = Node::start_with(|settings| {
         settings.push_connection_bytes = Some(64 * 1024);
-        settings.push_window = Some("1ms".parse().expect("a span"));
+        // A client that acknowledges nothing is told of the next change when its time for the last is over.
+        settings.push_ack_timeout = Some("50ms".parse().expect("a span"));
     })
     .await;
     let stuck = RawClient::open(node.grpc_port()).await;
