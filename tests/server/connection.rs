@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use crate::support::{Message, RawClient, Session};
 
 /// A service of these tests, on the wire.
-fn named(service: &str, rest: Value) -> String {
-    let mut body = json!({"namespace": "public", "serviceName": service, "groupName": "DEFAULT_GROUP"});
-    body.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
-    body.to_string()
+fn named(service: &str, mut request: Value) -> String {
+    request["namespace"] = "public".into();
+    request["serviceName"] = service.into();
+    request["groupName"] = "DEFAULT_GROUP".into();
+    request.to_string()
 }
 
 async fn register(client: &RawClient, service: &str, instance: Value) -> Value {
