@@ -1,0 +1,13 @@
+//! The parts of the golden test.
+
+mod compare;
+mod decode;
+mod deviations;
+mod errors;
+mod fixture;
+mod registered;
+mod replay;
+mod script;
+mod setup;
+mod special;
+mod timed;
