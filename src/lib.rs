@@ -1,5 +1,7 @@
 //! Roster, a service registry that speaks the Nacos naming protocol. `ARCHITECTURE.md` is the map.
 
+pub mod bench;
+
 pub mod proto {
     //! Generated from `proto/`: the envelope of the Nacos gRPC protocol.
     #![allow(non_camel_case_types, missing_docs)]

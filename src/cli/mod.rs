@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{self, BenchArgs};
+
 /// A service registry that speaks the Nacos naming protocol.
 #[derive(Parser)]
 #[command(name = "roster", version, about)]
@@ -27,6 +29,8 @@ enum Command {
     /// Look at instances, register and deregister them.
     #[command(subcommand)]
     Instance(instance::InstanceCommand),
+    /// Put load on a Nacos server, this one or any other, and measure it.
+    Bench(Box<BenchArgs>),
 }
 
 /// Which node a command talks to, and how it prints.
@@ -57,6 +61,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Server(args) => server::run(*args).await,
         Command::Service(command) => service::run(command).await,
         Command::Instance(command) => instance::run(command).await,
+        Command::Bench(args) => bench::run(*args).await,
     }
 }
 

@@ -24,9 +24,14 @@ pub(super) struct ServerArgs {
 pub(super) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let settings = args.settings.load(args.config.as_deref())?;
     log(&settings)?;
+    // Before anybody learns that the node is there, so that no signal finds nobody listening.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let server = Server::start(&settings).await?;
     announce(&server, &settings);
-    stop_signal().await?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
     tracing::info!("stopping: closing {} connections", server.connections().len());
     server.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -54,14 +59,4 @@ fn announce(server: &Server, settings: &Settings) {
     if settings.host.is_loopback() {
         eprintln!("only this machine can connect; --host 0.0.0.0 opens it to all, and there is no authentication");
     }
-}
-
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Settings as they come in, and how they become checked ones.
 
 use std::{
+    fmt::Display,
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -125,19 +126,22 @@ impl RawSettings {
         let mut figment = Figment::from(Serialized::defaults(Complete::default()).profile("default"));
         if let Some(path) = config {
             if !path.is_file() {
-                return Err(error("config", path.display().to_string(), "there is no such file"));
+                return Err(error("config", path.display().to_string(), &"there is no such file"));
             }
             figment = figment.merge(Toml::file_exact(path));
         }
         figment = figment.merge(Env::prefixed(ENVIRONMENT)).merge(Serialized::defaults(self));
         refuse_unknown(&figment)?;
-        let complete: Complete = figment.extract().map_err(|fault| refused(&figment, fault))?;
+        let complete: Complete = figment.extract().map_err(|fault| refused(&figment, &fault))?;
         complete.check(&figment)
     }
 }
 
-fn error(setting: &str, origin: String, problem: impl ToString) -> ConfigError {
-    ConfigError { setting: setting.to_owned(), origin, problem: problem.to_string() }
+fn error(setting: &str, origin: String, problem: &impl Display) -> ConfigError {
+    // The TOML parser draws the faulty line over several; the position is enough.
+    let problem = problem.to_string();
+    let lines = problem.lines().filter(|line| !line.trim().is_empty() && !line.contains(" |"));
+    ConfigError { setting: setting.to_owned(), origin, problem: lines.collect::<Vec<_>>().join(": ") }
 }
 
 /// Where the value of `setting` came from, for people.
@@ -162,12 +166,12 @@ fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
         Some(name) => Err(error(
             name,
             origin(name, figment.find_metadata(name)),
-            "there is no such setting; see roster server --help",
+            &"there is no such setting; see roster server --help",
         )),
     }
 }
 
-fn refused(figment: &Figment, fault: figment::Error) -> ConfigError {
+fn refused(figment: &Figment, fault: &figment::Error) -> ConfigError {
     let setting = fault.path.first().cloned().unwrap_or_else(|| "config".to_owned());
     let metadata = fault.metadata.as_ref().or_else(|| figment.find_metadata(&setting));
     error(&setting, origin(&setting, metadata), &fault.kind)
@@ -180,7 +184,7 @@ fn millis(span: Span) -> Millis {
 impl Complete {
     fn check(self, figment: &Figment) -> Result<Settings, ConfigError> {
         self.check_relations()
-            .map_err(|(setting, problem)| error(setting, origin(setting, figment.find_metadata(setting)), problem))?;
+            .map_err(|(setting, problem)| error(setting, origin(setting, figment.find_metadata(setting)), &problem))?;
         Ok(self.into_settings())
     }
 

@@ -97,7 +97,7 @@ impl Param {
         match self {
             Param::Namespace => ("namespaceId/tenant", limits::NAMESPACE, |value| value.chars().all(is_word)),
             Param::Service => ("serviceName", limits::SERVICE_NAME, is_service_name),
-            Param::Group => ("group", limits::GROUP, |value| value.chars().all(|c| is_group_char(c))),
+            Param::Group => ("group", limits::GROUP, |value| value.chars().all(is_group_char)),
             Param::Cluster => ("cluster", limits::CLUSTER, |value| value.chars().all(is_word)),
             Param::Ip => ("ip", limits::IP, |value| !value.chars().any(is_space_or_ideograph)),
         }

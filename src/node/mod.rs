@@ -74,7 +74,7 @@ impl Node {
             Input::Disconnect(client) => self.apply(now.tick, Command::Disconnect(client)).map(done),
             Input::Register { client, service, content } => self.register(now.tick, client, service, content),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),
-            Input::Subscribe { client, service, clusters } => self.subscribe(now, client, service, clusters),
+            Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
             Input::Unsubscribe { client, service, clusters } => {
                 self.apply(now.tick, Command::Unsubscribe { client, service: service.clone() })?;
                 let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
@@ -166,15 +166,15 @@ impl Node {
     fn subscribe(
         &mut self,
         now: Now,
-        client: ClientId,
-        service: ServiceKey,
+        client: &ClientId,
+        service: &ServiceKey,
         clusters: CompactString,
     ) -> Result<Reply, Rejection> {
         let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
         let subscriber = Subscriber { clusters, filter: selection.filter.clone() };
         self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
-        let number = self.registry.find(&service).expect("a subscribed service is there");
-        let client = self.registry.client_no(&client).expect("a subscriber is there");
+        let number = self.registry.find(service).expect("a subscribed service is there");
+        let client = self.registry.client_no(client).expect("a subscriber is there");
         let above = self.push.last_stamp(number, client);
         let encoded = self.registry.hosts(now.tick, number, &selection);
         let stamp = self.registry.stamp(number, above, |floor| self.clock.stamp(now.wall, floor));

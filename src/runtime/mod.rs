@@ -133,7 +133,7 @@ impl Runtime {
             match raised {
                 Ok(Ok(stored)) => last = stored,
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "the clock's ceiling is not stored; a restart may repeat stamps")
+                    tracing::warn!(%error, "the clock's ceiling is not stored; a restart may repeat stamps");
                 }
                 Err(panic) => tracing::error!(%panic, "storing the clock's ceiling failed"),
             }

@@ -1,0 +1,168 @@
+//! How far Roster is above the floor: the CPU time per operation and the memory per connection of a bare tonic server
+//! that answers the same two gRPC methods with the same bytes and does nothing else. Promises that both are asked by
+//! the same load generator, in turn, several times, and that the size of their replies is shown. Never fails for a
+//! number: a machine's noise is not a defect.
+//!
+//! `cargo bench --bench floor`; `cargo bench --bench floor -- --help` for its options.
+
+mod floor {
+    pub mod bare_server;
+    pub mod servers;
+}
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use comfy_table::{CellAlignment, Table, presets};
+use floor::{bare_server, servers::Server};
+use serde_json::Value;
+
+const REGISTER_TARGET: f64 = 1.5;
+const QUERY_TARGET: f64 = 1.5;
+const IDLE_TARGET: f64 = 1.25;
+
+#[derive(Parser)]
+struct Options {
+    /// Rounds of register and query; each asks both servers
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 2)]
+    seconds: u64,
+    /// Rounds of idle connections, each with two new servers
+    #[arg(long, default_value_t = 3)]
+    hold_rounds: usize,
+    /// Idle connections
+    #[arg(long, default_value_t = 1000)]
+    connections: usize,
+    /// Measure another build of Roster
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_roster"))]
+    roster: PathBuf,
+    /// What this program runs itself with
+    #[arg(long, hide = true)]
+    bare_server: Option<u16>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    if let Some(port) = options.bare_server {
+        return bare_server::run(port);
+    }
+    let mut rows = Vec::new();
+    {
+        let (bare, roster) = (Server::bare()?, Server::roster(&options.roster)?);
+        let seconds = options.seconds.to_string();
+        for (name, workload, target) in [
+            ("register", ["register", "--duration", &seconds], REGISTER_TARGET),
+            ("query of 10", ["query", "--duration", &seconds], QUERY_TARGET),
+        ] {
+            let mut row = Row::new(name, "server CPU µs per operation", target);
+            for round in 1..=options.rounds {
+                eprintln!("{name}: round {round} of {}", options.rounds);
+                row.add([&bare, &roster], &options, &workload, "server_cpu_us_per_op")?;
+            }
+            rows.push(row);
+        }
+    }
+    let mut idle = Row::new("idle connection", "resident bytes", IDLE_TARGET);
+    let connections = options.connections.to_string();
+    // Long enough for each client's first health check.
+    let workload = ["hold", "--connections", &connections, "--settle", "1s", "--duration", "6s"];
+    for round in 1..=options.hold_rounds {
+        eprintln!("idle connections: round {round} of {}", options.hold_rounds);
+        // Memory that a server once had is used again: only a new one shows what connections need.
+        let (bare, roster) = (Server::bare()?, Server::roster(&options.roster)?);
+        idle.add([&bare, &roster], &options, &workload, "rss_bytes_per_connection_held")?;
+    }
+    rows.push(idle);
+    println!("{}", table(&rows));
+    Ok(())
+}
+
+/// One comparison: what both servers gave, round by round.
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    target: f64,
+    pairs: Vec<[f64; 2]>,
+    reply_bytes: [Option<f64>; 2],
+}
+
+impl Row {
+    fn new(name: &'static str, unit: &'static str, target: f64) -> Self {
+        Self { name, unit, target, pairs: Vec::new(), reply_bytes: [None; 2] }
+    }
+
+    /// Both servers, one after the other; which is first alternates, as a machine warms up or gets busy.
+    fn add(&mut self, servers: [&Server; 2], options: &Options, workload: &[&str], figure: &str) -> Result<()> {
+        let mut pair = [0.0; 2];
+        let order = if self.pairs.len().is_multiple_of(2) { [0, 1] } else { [1, 0] };
+        for side in order {
+            let run = bench(servers[side], options, workload)?;
+            pair[side] = run[figure].as_f64().with_context(|| format!("{workload:?} reported no {figure}"))?;
+            self.reply_bytes[side] = run["reply_bytes"].as_f64();
+        }
+        self.pairs.push(pair);
+        Ok(())
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let side = |side: usize| median(self.pairs.iter().map(|pair| pair[side]).collect());
+        let ratio = median(self.pairs.iter().map(|pair| pair[1] / pair[0]).collect());
+        let bytes = |side: usize| self.reply_bytes[side].map_or_else(String::new, |bytes| format!("{bytes:.0}"));
+        vec![
+            self.name.to_owned(),
+            self.unit.to_owned(),
+            format!("{:.1}", side(0)),
+            format!("{:.1}", side(1)),
+            format!("{ratio:.2}"),
+            format!("<= {}", self.target),
+            if ratio <= self.target { "met" } else { "missed" }.to_owned(),
+            bytes(0),
+            bytes(1),
+        ]
+    }
+}
+
+fn bench(server: &Server, options: &Options, workload: &[&str]) -> Result<Value> {
+    let output = Command::new(&options.roster)
+        .arg("bench")
+        .args(workload)
+        .args(["--json", "--server", &server.address(), "--server-pid", &server.pid().to_string()])
+        .output()
+        .context("running roster bench")?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "roster bench {workload:?} against {}: {}\n{errors}",
+        server.address(),
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).context("the report of roster bench")?;
+    Ok(report["runs"][0].clone())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["", "median of", "bare", "roster", "ratio", "target", "", "reply B bare", "reply B roster"]);
+    table.add_rows(rows.iter().map(Row::cells));
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}

@@ -1,0 +1,120 @@
+//! `roster bench`: load for any server that speaks the Nacos naming protocol over gRPC. Owns the workloads and what
+//! they report. Promises that failed calls, wrong answers and lost pushes are counted and make the command fail. Uses
+//! nothing of the server in this crate but the generated envelope: it must not share the mistakes it is to find.
+//! Read `client.rs` for the protocol, then any workload.
+
+#![expect(clippy::disallowed_methods, reason = "a load generator measures real time")]
+
+mod arguments;
+mod chance;
+mod churn;
+mod client;
+mod closed_loop;
+mod hold;
+mod message;
+mod process;
+mod push;
+mod query;
+mod register;
+mod report;
+mod session;
+mod spread;
+mod storm;
+mod stream;
+mod tally;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use report::{Report, Run};
+use session::{Session, Target};
+
+/// Put load on a Nacos server and measure it
+#[derive(Clone, Debug, clap::Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    workload: Workload,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Common {
+    /// host:port of the server, with its main port; the gRPC port is 1000 above. `storm` takes several
+    #[arg(long, global = true, default_value = "127.0.0.1:8848")]
+    server: Vec<String>,
+    /// Process id of the server on this machine, for its CPU time and memory; one for each --server
+    #[arg(long, global = true)]
+    server_pid: Vec<u32>,
+    /// Longest wait for a connection or a reply
+    #[arg(long, global = true, default_value = "10s", value_parser = arguments::duration)]
+    timeout: Duration,
+    /// Print one JSON object instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Workload {
+    /// Replace registrations as fast as the server answers
+    Register(register::Args),
+    /// Read one service as fast as the server answers
+    Query(query::Args),
+    /// Change one instance and time its way to every subscriber
+    Push(push::Args),
+    /// Change and subscribe at random, then compare every view with what was published
+    Churn(churn::Args),
+    /// Keep idle connections, and instances if asked, and see what they cost
+    Hold(hold::Args),
+    /// Start many clients at once; with several --server, compare them
+    Storm(storm::Args),
+}
+
+impl Workload {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Register(_) => "register",
+            Self::Query(_) => "query",
+            Self::Push(_) => "push",
+            Self::Churn(_) => "churn",
+            Self::Hold(_) => "hold",
+            Self::Storm(_) => "storm",
+        }
+    }
+
+    async fn run(&self, session: &Session) -> Result<Run> {
+        match self {
+            Self::Register(args) => register::run(session, args).await,
+            Self::Query(args) => query::run(session, args).await,
+            Self::Push(args) => push::run(session, args).await,
+            Self::Churn(args) => churn::run(session, args).await,
+            Self::Hold(args) => hold::run(session, args).await,
+            Self::Storm(args) => storm::run(session, args).await,
+        }
+    }
+}
+
+/// Runs the workload and prints its report; the code is a failure if the server made a mistake.
+pub async fn run(args: BenchArgs) -> Result<ExitCode> {
+    let targets = args.common.targets()?;
+    let compares = matches!(args.workload, Workload::Storm(_));
+    ensure!(compares || targets.len() == 1, "only storm compares servers");
+    let mut runs = Vec::new();
+    for target in targets {
+        let session = Session::new(target, args.common.json);
+        runs.push(args.workload.run(&session).await?);
+    }
+    let report = Report::new(args.workload.name(), runs);
+    report.print(args.common.json)?;
+    Ok(report.exit_code())
+}
+
+impl Common {
+    fn targets(&self) -> Result<Vec<Target>> {
+        let (servers, pids) = (self.server.len(), self.server_pid.len());
+        ensure!(pids == 0 || pids == servers, "{servers} --server but {pids} --server-pid");
+        let pids = self.server_pid.iter().copied().map(Some).chain(std::iter::repeat(None));
+        self.server.iter().zip(pids).map(|(server, pid)| Target::parse(server, pid, self.timeout)).collect()
+    }
+}

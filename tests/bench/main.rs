@@ -1,0 +1,101 @@
+//! `roster bench` against a small server written for it: what works is reported as working, and each kind of mistake
+//! a server can make is counted as that kind. The server shares nothing with Roster's own.
+
+mod small_server;
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use small_server::{Mistake, SmallServer};
+
+/// Exit success, and the first run of the report.
+async fn bench(mistake: Mistake, arguments: &[&str]) -> (bool, Value) {
+    let server = SmallServer::start(mistake).await;
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_roster"));
+    command.arg("bench").args(arguments).args(["--json", "--server", &server.main_address()]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}"));
+    (output.status.success(), report["runs"][0].clone())
+}
+
+fn failures(run: &Value) -> (u64, u64, u64) {
+    let count = |name: &str| run[name].as_u64().unwrap();
+    (count("errors"), count("wrong"), count("lost"))
+}
+
+const PUSH: &[&str] =
+    &["push", "--subscribers", "5", "--instances", "3", "--rounds", "4", "--pause", "20ms", "--wait", "1s"];
+const CHURN: &[&str] =
+    &["churn", "--connections", "6", "--services", "8", "--duration", "400ms", "--wait", "500ms", "--pause", "1ms"];
+const STORM: &[&str] =
+    &["storm", "--clients", "20", "--services", "4", "--subscribers", "40", "--wait", "2s", "--settle", "100ms"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_server_passes_every_workload() {
+    let small = ["--connections", "2", "--in-flight", "2", "--count", "100"];
+    let workloads = [
+        [&["register"], &small[..]].concat(),
+        [&["query", "--instances", "7"], &small[..]].concat(),
+        vec!["hold", "--connections", "5", "--duration", "100ms", "--settle", "10ms"],
+        vec![
+            "hold",
+            "--connections",
+            "4",
+            "--instances-per-connection",
+            "6",
+            "--services",
+            "4",
+            "--duration",
+            "100ms",
+            "--settle",
+            "10ms",
+        ],
+        PUSH.to_vec(),
+        CHURN.to_vec(),
+        STORM.to_vec(),
+    ];
+    for workload in workloads {
+        let (success, run) = bench(Mistake::None, &workload).await;
+        assert_eq!(failures(&run), (0, 0, 0), "{workload:?}: {run}");
+        assert!(success, "{workload:?}: {run}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_subscriber_gives_one_sample_a_round() {
+    let (_, run) = bench(Mistake::None, PUSH).await;
+    assert_eq!(run["pushes_expected"], 20);
+    assert_eq!(run["ops"], 20);
+    assert!(run["latency_us"]["p50"].is_u64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_pushes_are_lost() {
+    for workload in [PUSH, CHURN, STORM] {
+        let (success, run) = bench(Mistake::DropPushes, workload).await;
+        let (errors, wrong, lost) = failures(&run);
+        assert!(!success && lost > 0, "{workload:?}: {run}");
+        assert_eq!((errors, wrong), (0, 0), "{workload:?}: {run}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_hosts_are_wrong_answers() {
+    let (success, run) = bench(Mistake::HideHostSometimes, &["query", "--count", "100"]).await;
+    let (errors, wrong, lost) = failures(&run);
+    assert!(!success && wrong > 0, "{run}");
+    assert_eq!((errors, lost), (0, 0), "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_errors() {
+    let (success, run) = bench(Mistake::RefuseSometimes, &["register", "--count", "200"]).await;
+    let (errors, wrong, lost) = failures(&run);
+    assert!(!success && errors > 0, "{run}");
+    assert_eq!((wrong, lost), (0, 0), "{run}");
+    // Each of the 32 workers is also refused or not once before the measured calls.
+    assert!((200..=232).contains(&(run["ops"].as_u64().unwrap() + errors)), "{run}");
+}
