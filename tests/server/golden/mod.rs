@@ -6,8 +6,6 @@ mod deviations;
 mod errors;
 mod fixture;
 mod registered;
-mod replay;
-mod script;
 mod setup;
 mod special;
 mod timed;
