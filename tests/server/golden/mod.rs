@@ -1,4 +1,4 @@
-//! The parts of the golden test.
+//! What real servers and unmodified clients said to each other, said again to a node: the answers must be the same.
 
 mod compare;
 mod decode;

@@ -190,21 +190,22 @@ async fn six(case: &Case) -> Differences {
 async fn never_set_up(case: &Case) -> Differences {
     let node = quick().await;
     let bare = RawClient::open(node.grpc_port()).await;
-    let stream = bare.stream().await;
+    let bare_stream = bare.stream().await;
     let client = RawClient::open(node.grpc_port()).await;
     let answering = Arc::new(AtomicBool::new(true));
     let answers = answering.clone();
-    let silenced = client.stream_acking(move |push| {
+    let until_silenced = move |push: &Message| {
         let alive = answers.load(Ordering::Relaxed);
         alive.then(|| ack(push, "ClientDetectionResponse", json!({"resultCode": 200})))
-    });
-    let session = set_up(client, silenced.await).await;
+    };
+    let stream = client.stream_acking(until_silenced).await;
+    let session = set_up(client, stream).await;
     session.stream.wait(|all| (probes(all) >= 2).then_some(())).await.expect("is probed");
     answering.store(false, Ordering::Relaxed);
     session.stream.wait_end().await.expect("is expelled");
     let mut differences = Differences::default();
     assert!(case.line["streamEnd"].is_null(), "recorded open");
-    differences.check("stream", "open", our_end(stream.end()));
+    differences.check("stream", "open", our_end(bare_stream.end()));
     let check = bare.call("ServerCheckRequest", "{}").await;
     differences.answer("server check", &case.line["thenServerCheck"], &check);
     node.stop().await;
