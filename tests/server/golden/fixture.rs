@@ -1,4 +1,7 @@
-//! The recordings.
+//! The recordings: of real servers with official clients, and of the same servers with hand-made requests.
+//!
+//! They are as they were recorded, but for one body of each table of hand-made requests: a bare `NaN`, which is no JSON, is
+//! a text here like all other bodies that are none.
 
 use std::{fs, path::PathBuf};
 

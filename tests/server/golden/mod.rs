@@ -9,3 +9,4 @@ mod registered;
 mod setup;
 mod special;
 mod timed;
+mod verdict;

@@ -54,7 +54,7 @@ pub async fn during(stage: &mut Stage, case: &Case) -> Differences {
 }
 
 /// How a stream ended, as recorded.
-fn recorded_end(end: &Value) -> String {
+pub fn recorded_end(end: &Value) -> String {
     end.as_str().map_or("open", |end| end.split(':').next().unwrap_or(end)).to_owned()
 }
 
