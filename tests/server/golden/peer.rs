@@ -52,8 +52,7 @@ impl Peer {
     /// Opens a transport for a recorded connection.
     pub async fn open(node: &Node, lines: &[Value], connection: u64) -> Self {
         let client = RawClient::open(node.grpc_port()).await;
-        let check = client.call("ServerCheckRequest", "{}").await.expect("a server check is answered");
-        let id = ClientId::from(text(&check.body, "/connectionId"));
+        let id = client.id().await;
         let is_ack = |line: &&Value| line["dir"] == "c2s" && text(line, "/type").ends_with("Response");
         let acks = lines.iter().filter(is_ack).filter(|line| line["conn"] == connection).cloned().collect();
         Self { client, id, lists: BTreeMap::new(), stream: None, acks, heard: BTreeMap::new(), over: false }
@@ -69,13 +68,12 @@ impl Peer {
         self.stream.is_some()
     }
 
-    /// Sends a recorded set-up and returns the id the node will know.
-    pub async fn set_up(&mut self, line: &Value) -> ClientId {
+    /// Sends a recorded set-up.
+    pub async fn set_up(&mut self, line: &Value) {
         let acks = std::mem::take(&mut self.acks);
         let stream = self.client.stream_acking(move |message| answer(&acks, message)).await;
         stream.send_payload(send_of(line));
         self.stream = Some(stream);
-        self.id.clone()
     }
 
     /// Ends the stream, whoever ended the recorded one.
@@ -145,8 +143,8 @@ fn service(body: &Value) -> String {
 fn newest<'a>(all: &'a [Message], name: &str, answered: &'a Value) -> &'a Value {
     let stamp = |body: &Value| body["serviceInfo"]["lastRefTime"].as_u64().unwrap_or_default();
     let pushes = all.iter().filter(|push| push.kind == "NotifySubscriberRequest" && service(&push.body) == name);
-    let after = pushes.map(|push| &push.body).filter(|body| stamp(body) >= stamp(answered));
-    after.last().unwrap_or(answered)
+    let mut after = pushes.map(|push| &push.body).filter(|body| stamp(body) >= stamp(answered));
+    after.next_back().unwrap_or(answered)
 }
 
 /// The recorded ack of a message of this type, for this message.

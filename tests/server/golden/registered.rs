@@ -8,7 +8,7 @@ use super::{
     fixture::text,
     setup::{our_end, without_markers},
 };
-use crate::support::{DEADLINE, Message, Outcome, Session};
+use crate::support::{Message, Outcome, Session};
 
 /// Sends the case's request, or does what its name says, and compares whatever was recorded.
 pub async fn drive(stage: &mut Stage, case: &Case) -> Differences {
@@ -154,13 +154,9 @@ async fn publish_twice(stage: &mut Stage, case: &Case) -> Differences {
 /// The other connection is gone; how soon that shows is not compared, only that it does.
 async fn close_one(stage: &mut Stage, case: &Case) -> Differences {
     let gone = stage.other.take().expect("the case before");
-    let connected = stage.node.server().connections().len();
+    let id = gone.client.id().await;
     drop(gone);
-    let deadline = tokio::time::Instant::now() + DEADLINE;
-    while stage.node.server().connections().len() == connected {
-        assert!(tokio::time::Instant::now() < deadline, "a closed transport is noticed");
-        tokio::task::yield_now().await;
-    }
+    stage.node.wait_for(&id, false).await;
     answered(case, &found(&stage.main.client, recorded_service(case)).await)
 }
 

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roster::model::ClientId;
 use serde_json::Value;
 
 use super::{
@@ -123,8 +122,10 @@ impl Replay {
     /// A message of a client on its stream. Acks are not among them: each push is answered when it comes.
     async fn say(&mut self, connection: u64, line: &Value) {
         if line["type"] == "ConnectionSetupRequest" && !self.peer(connection).await.has_stream() {
-            let node_has = self.peer(connection).await.set_up(line).await;
-            self.wait(&node_has, true).await;
+            let peer = self.peer(connection).await;
+            peer.set_up(line).await;
+            let id = peer.id.clone();
+            self.node.wait_for(&id, true).await;
         }
     }
 
@@ -167,7 +168,7 @@ impl Replay {
         if let Some(peer) = self.peers.get_mut(&connection) {
             peer.end_stream();
             let id = peer.id.clone();
-            self.wait(&id, false).await;
+            self.node.wait_for(&id, false).await;
         }
     }
 
@@ -176,21 +177,7 @@ impl Replay {
             self.compare_lists(line).await;
             self.changed = line["t_ms"].as_u64().expect("a time");
             let id = self.peers.remove(&connection).expect("is there").id.clone();
-            self.wait(&id, false).await;
-        }
-    }
-
-    /// Waits until the node has, or no longer has, a connection.
-    async fn wait(&self, id: &ClientId, there: bool) {
-        let has = || self.node.server().connections().list().iter().any(|(other, _)| other == id);
-        let deadline = tokio::time::Instant::now() + crate::support::DEADLINE;
-        while has() != there {
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "{id} is {} in time",
-                if there { "set up" } else { "gone" }
-            );
-            tokio::task::yield_now().await;
+            self.node.wait_for(&id, false).await;
         }
     }
 

@@ -18,6 +18,8 @@ use super::{
 };
 use crate::support::{BiStream, DEADLINE, Message, Node, RawClient, Session, payload};
 
+const LONG: &str = "60s";
+
 const SETUP: &str = r#"{"clientVersion":"x","labels":{"source":"sdk","module":"naming"}}"#;
 
 /// Drives one of them.
@@ -37,16 +39,18 @@ pub async fn drive(stage: &mut Stage, case: &Case) -> Differences {
     }
 }
 
-async fn quick() -> Node {
+/// A node of short times. What a case does not wait for is longer than any test.
+async fn quick(ack_timeout: &str, probe_timeout: &str) -> Node {
     let span = |text: &str| Some(text.parse().expect("a span"));
     Node::start_with(|settings: &mut RawSettings| {
         settings.push_window = span("10ms");
-        settings.push_ack_timeout = span("60ms");
+        settings.push_ack_timeout = span(ack_timeout);
         settings.push_retry = span("10ms");
         settings.push_retry_max = span("40ms");
+        settings.setup_hold = span(LONG);
         settings.connection_scan = span("20ms");
         settings.connection_idle = span("200ms");
-        settings.connection_probe_timeout = span("300ms");
+        settings.connection_probe_timeout = span(probe_timeout);
     })
     .await
 }
@@ -79,7 +83,7 @@ fn is_push(message: &&Message) -> bool {
 
 /// A push that is not acknowledged comes again, at least as often as recorded.
 async fn retried(case: &Case, answer: impl Fn(&Message) -> Option<Payload> + Send + 'static) -> Differences {
-    let node = quick().await;
+    let node = quick("60ms", LONG).await;
     let session = subscribed(&node, answer).await;
     // Health checks, as recorded, or the probes would go unanswered.
     let wanted = case.line["pushes"].as_array().expect("pushes").len();
@@ -101,7 +105,7 @@ async fn retried(case: &Case, answer: impl Fn(&Message) -> Option<Payload> + Sen
 
 /// A response without a result is an ack: the push does not come again, because the node takes it as acknowledged.
 async fn acked(case: &Case) -> Differences {
-    let node = quick().await;
+    let node = quick(LONG, LONG).await;
     let session = subscribed(&node, |push| Some(ack(push, "HealthCheckResponse", json!({})))).await;
     let settled = || {
         let counts = node.server().connections().runtime().stats().pushes;
@@ -128,7 +132,7 @@ fn kinds(stream: &BiStream) -> String {
 
 /// A client that does not answer a probe is expelled.
 async fn silent(case: &Case) -> Differences {
-    let node = quick().await;
+    let node = quick(LONG, "300ms").await;
     let client = RawClient::open(node.grpc_port()).await;
     let stream = client.stream_acking(|_| None).await;
     let session = set_up(client, stream).await;
@@ -149,7 +153,7 @@ fn probes(all: &[Message]) -> usize {
 
 /// A client that answers its probes stays.
 async fn answering(case: &Case) -> Differences {
-    let node = quick().await;
+    let node = quick(LONG, LONG).await;
     let client = RawClient::open(node.grpc_port()).await;
     let stream = client.stream().await;
     let session = set_up(client, stream).await;
@@ -171,7 +175,7 @@ async fn answering(case: &Case) -> Differences {
 
 /// Of six clients that answer at once, recorded, one was expelled all the same.
 async fn six(case: &Case) -> Differences {
-    let node = quick().await;
+    let node = quick(LONG, LONG).await;
     let mut sessions = Vec::new();
     for _ in 0..6 {
         let client = RawClient::open(node.grpc_port()).await;
@@ -192,7 +196,7 @@ async fn six(case: &Case) -> Differences {
 
 /// Detection is for connections that are set up: one that is not outlives the probes of another.
 async fn never_set_up(case: &Case) -> Differences {
-    let node = quick().await;
+    let node = quick(LONG, "1s").await;
     let bare = RawClient::open(node.grpc_port()).await;
     let bare_stream = bare.stream().await;
     let client = RawClient::open(node.grpc_port()).await;

@@ -1,7 +1,9 @@
 //! A real node in the test's own process, on free ports and with a directory of its own.
 
-use roster::{config::RawSettings, server::Server};
+use roster::{config::RawSettings, model::ClientId, server::Server};
 use tempfile::TempDir;
+
+use super::DEADLINE;
 
 /// A running node.
 pub struct Node {
@@ -32,6 +34,19 @@ impl Node {
     /// The server itself.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Waits until a connection is set up, or until it is over.
+    pub async fn wait_for(&self, connection: &ClientId, set_up: bool) {
+        let is_set_up = || self.server.connections().list().iter().any(|(id, _)| id == connection);
+        let settled = async {
+            // The node tells nobody when it has taken note.
+            while is_set_up() != set_up {
+                tokio::task::yield_now().await;
+            }
+        };
+        let settled = tokio::time::timeout(DEADLINE, settled).await;
+        assert!(settled.is_ok(), "{connection} is never {}", if set_up { "set up" } else { "over" });
     }
 
     /// Stops the node.
