@@ -1,11 +1,8 @@
 //! Cases that took their time when they were recorded, on nodes with short times.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use roster::{config::RawSettings, proto::Payload};
@@ -85,18 +82,10 @@ fn is_push(message: &&Message) -> bool {
 async fn retried(case: &Case, answer: impl Fn(&Message) -> Option<Payload> + Send + 'static) -> Differences {
     let node = quick("60ms", LONG).await;
     let session = subscribed(&node, answer).await;
-    // Health checks, as recorded, or the probes would go unanswered.
     let wanted = case.line["pushes"].as_array().expect("pushes").len();
-    let deadline = Instant::now() + DEADLINE;
-    let mut pushes = 0;
-    while pushes < wanted && Instant::now() < deadline {
-        session.client.call("HealthCheckRequest", "{}").await.expect("a health check is answered");
-        let waiting = session.stream.wait(|all| {
-            let count = all.iter().filter(is_push).count();
-            (count > pushes).then_some(count)
-        });
-        pushes = waiting.await.unwrap_or(pushes);
-    }
+    let count = |all: &[Message]| all.iter().filter(is_push).count();
+    session.stream.wait(|all| (count(all) >= wanted).then_some(())).await;
+    let pushes = count(&session.stream.received());
     let mut differences = Differences::default();
     differences.check("pushes", wanted.to_string(), pushes.min(wanted).to_string());
     node.stop().await;
@@ -107,14 +96,16 @@ async fn retried(case: &Case, answer: impl Fn(&Message) -> Option<Payload> + Sen
 async fn acked(case: &Case) -> Differences {
     let node = quick(LONG, LONG).await;
     let session = subscribed(&node, |push| Some(ack(push, "HealthCheckResponse", json!({})))).await;
-    let settled = || {
-        let counts = node.server().connections().runtime().stats().pushes;
-        counts.acked + counts.refused + counts.timed_out > 0
+    let settled = async {
+        loop {
+            let counts = node.server().connections().runtime().stats().pushes;
+            if counts.acked + counts.refused + counts.timed_out > 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     };
-    let deadline = Instant::now() + DEADLINE;
-    while !settled() && Instant::now() < deadline {
-        tokio::task::yield_now().await;
-    }
+    tokio::time::timeout(DEADLINE, settled).await.expect("the ack arrives");
     let counts = node.server().connections().runtime().stats().pushes;
     let mut differences = Differences::default();
     let recorded = case.line["pushes"].as_array().expect("pushes").len();
