@@ -13,7 +13,7 @@ use super::{
     errors::{Case, Stage, register},
     setup::{alive, our_end, recorded_end},
 };
-use crate::support::{BiStream, DEADLINE, Message, Node, RawClient, Session, payload};
+use crate::support::{BiStream, Message, Node, RawClient, Session, payload};
 
 const LONG: &str = "60s";
 
@@ -96,22 +96,13 @@ async fn retried(case: &Case, answer: impl Fn(&Message) -> Option<Payload> + Sen
 async fn acked(case: &Case) -> Differences {
     let node = quick(LONG, LONG).await;
     let session = subscribed(&node, |push| Some(ack(push, "HealthCheckResponse", json!({})))).await;
-    let settled = async {
-        loop {
-            let counts = node.server().connections().runtime().stats().pushes;
-            if counts.acked + counts.refused + counts.timed_out > 0 {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, settled).await.expect("the ack arrives");
-    let counts = node.server().connections().runtime().stats().pushes;
+    let counts = |node: &Node| node.server().connections().runtime().stats().pushes;
+    node.until(|node| counts(node).acked + counts(node).refused + counts(node).timed_out > 0).await;
     let mut differences = Differences::default();
     let recorded = case.line["pushes"].as_array().expect("pushes").len();
     let ours = session.stream.received().iter().filter(is_push).count();
     differences.check("pushes", recorded.to_string(), ours.to_string());
-    differences.check("acknowledged", recorded.to_string(), counts.acked.to_string());
+    differences.check("acknowledged", recorded.to_string(), counts(&node).acked.to_string());
     node.stop().await;
     differences
 }

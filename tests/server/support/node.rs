@@ -3,7 +3,10 @@
 use roster::{config::RawSettings, model::ClientId, server::Server};
 use tempfile::TempDir;
 
-use super::DEADLINE;
+use super::{DEADLINE, http};
+
+/// Pause between looks at a node's own numbers.
+const POLL: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// A running node.
 pub struct Node {
@@ -31,6 +34,26 @@ impl Node {
         self.server.addresses()[1].port()
     }
 
+    /// Asks over HTTP/1.1 on the main port: the status and the body.
+    pub async fn http(&self, method: &str, path: &str) -> (u16, String) {
+        self.http_at(self.server.addresses()[0].port(), method, path).await
+    }
+
+    /// Asks over HTTP/1.1 on a port.
+    pub async fn http_at(&self, port: u16, method: &str, path: &str) -> (u16, String) {
+        http::ask(port, method, path).await
+    }
+
+    /// Waits until `holds`, which no message tells of, comes true.
+    pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !holds(self) {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, waiting).await.expect("comes true in time");
+    }
+
     /// The server itself.
     pub fn server(&self) -> &Server {
         &self.server
@@ -38,15 +61,7 @@ impl Node {
 
     /// Waits until a connection is set up, or until it is over.
     pub async fn wait_for(&self, connection: &ClientId, set_up: bool) {
-        let is_set_up = || self.server.connections().list().iter().any(|(id, _)| id == connection);
-        let settled = async {
-            // The node tells nobody when it has taken note.
-            while is_set_up() != set_up {
-                tokio::task::yield_now().await;
-            }
-        };
-        let settled = tokio::time::timeout(DEADLINE, settled).await;
-        assert!(settled.is_ok(), "{connection} is never {}", if set_up { "set up" } else { "over" });
+        self.until(|node| node.server.connections().list().iter().any(|(id, _)| id == connection) == set_up).await;
     }
 
     /// Stops the node.
