@@ -186,34 +186,47 @@ pub fn our_head(ours: &Outcome, with_message: bool) -> String {
 /// What a reader of a list goes by: one line an instance, in order of addresses.
 pub fn hosts(info: &Value) -> Vec<String> {
     let empty = Vec::new();
-    let all = info["hosts"].as_array().unwrap_or(&empty);
-    let mut lines: Vec<String> = all
-        .iter()
-        .map(|host| {
-            let flags = [("healthy", "sick"), ("enabled", "disabled")];
-            let flags: Vec<&str> = flags.into_iter().filter(|(key, _)| host[*key] != true).map(|(_, no)| no).collect();
-            // An object of serde_json is sorted, so equal metadata are equal texts.
-            let (weight, metadata) = (&host["weight"], &host["metadata"]);
-            format!(
-                "{}:{}@{} w{weight} {metadata} {}",
-                text(host, "/ip"),
-                host["port"],
-                text(host, "/clusterName"),
-                flags.join(" ")
-            )
-            .trim_end()
-            .to_owned()
-        })
-        .collect();
+    let mut lines: Vec<String> = info["hosts"].as_array().unwrap_or(&empty).iter().map(host).collect();
     lines.sort();
     lines
 }
 
-/// The list in a body: name, group, filter and hosts.
+/// An instance; what is as for most of them is left out.
+fn host(host: &Value) -> String {
+    let (ip, port, cluster) = (text(host, "/ip"), &host["port"], text(host, "/clusterName"));
+    // An object of serde_json is sorted, so equal metadata are equal texts.
+    let mut line = format!("{ip}:{port}@{cluster} w{} {}", host["weight"], host["metadata"]);
+    for (key, no) in [("healthy", " sick"), ("enabled", " disabled"), ("ephemeral", " persistent")] {
+        line += if host[key] == true { "" } else { no };
+    }
+    let beat = ["instanceHeartBeatInterval", "instanceHeartBeatTimeOut", "ipDeleteTimeout"].map(|key| &host[key]);
+    if beat != [5_000, 15_000, 30_000] {
+        let _ = write!(line, " beat {beat:?}");
+    }
+    let id = id(host);
+    if id != format!("{ip}#{port}#{cluster}#{}", text(host, "/serviceName")) {
+        let _ = write!(line, " id {id}");
+    }
+    line
+}
+
+/// The id of an instance. The reference derives it from what the client wrote, `null` and nothing included, this server
+/// from what is published (grpc.md 8.3). A number that was drawn is `N`.
+fn id(host: &Value) -> String {
+    let id = text(host, "/instanceId").replace("#null#", "#DEFAULT#").replace("##", "#DEFAULT#");
+    let id = id.strip_prefix("null#").map_or(id.clone(), |rest| format!("#{rest}"));
+    match (host.pointer("/metadata/preserved.instance.id.generator"), id.split_once('#')) {
+        (Some(generator), Some((_, rest))) if generator == "snowflake" => format!("N#{rest}"),
+        _ => id,
+    }
+}
+
+/// The list in a body: name, group, filter, hosts, and whether protection changed them.
 pub fn list(body: &Value) -> String {
     let info = &body["serviceInfo"];
     let (group, name, clusters) = (text(info, "/groupName"), text(info, "/name"), text(info, "/clusters"));
-    format!("{group}@@{name} [{clusters}] {:?}", hosts(info))
+    let protected = if info["reachProtectionThreshold"] == true { " protected" } else { "" };
+    format!("{group}@@{name} [{clusters}] {:?}{protected}", hosts(info))
 }
 
 /// Count and names of a page; which names a page that is not the whole has depends on an order nobody promises, and in

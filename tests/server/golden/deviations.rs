@@ -63,15 +63,15 @@ pub const SUPERSEDED: &[&str] = &[
     "idle / no request after set-up, detection answered, 46 s: pushes (ms after set-up)",
 ];
 
-const NAMING: &str = "Whoever is set up may publish and subscribe, whatever its labels: the C++ and Node clients and proxies \
-                      name no module. The reference has no client for them and calls the connection closed.";
+const NAMING: &str = "Whoever is set up may publish and subscribe: a label that all clients send tells nothing \
+                      (decision 6). The reference has no client for other labels and calls the connection closed.";
 const STREAM: &str = "The stream is the client: without it nothing can be pushed, so its end is the connection's, told as an \
                       error so that SDKs connect again. The reference keeps what it published until the transport ends.";
-const NAMESPACE: &str = "No namespace is the default one, for all requests alike, as over HTTP. The reference breaks on a null \
+const NAMESPACE: &str = "No namespace is the default one, for all requests alike (grpc.md 8.1). The reference breaks on a null \
                          pointer or keeps a second namespace without a name.";
-const GROUP: &str = "No group is the default one, for all requests alike, as over HTTP. The reference refuses to write and reads \
+const GROUP: &str = "No group is the default one, for all requests alike (grpc.md 8.1). The reference refuses to write and reads \
                      from a group without a name.";
-const ADDRESS: &str = "One address is one instance to a reader: the newer hides the older (architecture.md 5), where the reference \
+const ADDRESS: &str = "One address is one instance to a reader: the newer hides the older (architecture.md 5.2), where the reference \
                        lists both.";
 const MODULE: &str =
     "This server has no such module, and says so in the class the SDK waits for, with nothing of that module in it.";
@@ -100,7 +100,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation {
         id: "set-up / health check sent right after the set-up without waiting, 10 transports: errorCodes",
         ours: "error codes: [0,0,0,0,0,0,0,0,0,0]",
-        why: "A request that overtakes the set-up waits for it. The reference answers one in three with 301 (grpc.md 4.2).",
+        why: "A request that overtakes the set-up waits for it. The reference answers some with 301 (grpc.md 4.3).",
     },
     Deviation {
         id: "registered connection / HealthCheckRequest, headers null",
