@@ -41,6 +41,9 @@ pub struct Args {
     /// Wait before memory is read the last time and the hold begins
     #[arg(long, default_value = "3s", value_parser = arguments::duration)]
     settle: Duration,
+    /// Read every service once before the hold, so that lists the server keeps for readers are counted too
+    #[arg(long)]
+    read: bool,
 }
 
 pub async fn run(session: &Session, args: &Args) -> Result<Run> {
@@ -61,13 +64,14 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     session.phase("settling", 0);
     time::sleep(args.settle).await;
     let settled = resident()?;
+    let read = if args.read { read_all(session, args, &clients).await.and_then(|()| resident())? } else { None };
     let idle = hold(session, args).await?;
     let usage = idle.read();
     let mut run = Run::new(&session.target.name, 0, &usage, &session.tally).with_latencies(&registering);
     memory(
         &mut run,
         args,
-        &Residents { empty, connected, loaded: load.resident_after, settled, held: usage.resident_after },
+        &Residents { empty, connected, loaded: load.resident_after, settled, read, held: usage.resident_after },
     );
     loading_cost(&mut run, args, &load);
     if let Some(cpu) = usage.cpu {
@@ -86,6 +90,7 @@ struct Residents {
     connected: Option<u64>,
     loaded: Option<u64>,
     settled: Option<u64>,
+    read: Option<u64>,
     held: Option<u64>,
 }
 
@@ -103,6 +108,7 @@ fn memory(run: &mut Run, args: &Args, bytes: &Residents) {
     }
     each("rss_bytes_per_instance_loaded", bytes.connected, bytes.loaded, instances);
     each("rss_bytes_per_instance_settled", bytes.connected, bytes.settled, instances);
+    each("rss_bytes_per_instance_read", bytes.connected, bytes.read, instances);
     run.maybe("rss_bytes_empty", bytes.empty);
     run.maybe("rss_bytes_connected", bytes.connected);
     run.maybe("rss_bytes_loaded", bytes.loaded);
@@ -186,4 +192,14 @@ async fn spot_check(session: &Session, args: &Args, clients: &[Client]) -> Resul
     let expected = instances / args.services + usize::from(!instances.is_multiple_of(args.services));
     let client = clients.first().context("no client is left to ask")?;
     session.visible(client, &session.service(0), expected).await
+}
+
+async fn read_all(session: &Session, args: &Args, clients: &[Client]) -> Result<()> {
+    let client = clients.first().context("no client is left to read")?;
+    session.phase("reading", args.services as u64);
+    for service in 0..args.services {
+        client.query(&session.service(service)).await?;
+        session.progress.inc(1);
+    }
+    Ok(())
 }
