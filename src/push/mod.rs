@@ -198,6 +198,12 @@ impl PushEngine {
         self.land(service, client);
         self.deliveries.remove(&(service, client));
         self.marks.remove(Mark::Subscriber(service, client));
+        let before = self.deliveries.range(..(service, client)).next_back();
+        let after = self.deliveries.range((service, client)..).next();
+        if !before.into_iter().chain(after).any(|((other, _), _)| *other == service) {
+            // Nobody is left to be told.
+            self.marks.remove(Mark::Service(service));
+        }
     }
 
     /// Takes the push in flight out of the books.
