@@ -1,4 +1,5 @@
-//! `roster bench churn`: clients that register, deregister, batch, subscribe and unsubscribe at random. Each keeps
+//! `roster bench churn`: clients that register, deregister, batch, subscribe and unsubscribe at random, and now and
+//! then disconnect and come back with nothing. Each keeps
 //! book of what it published; when all stop, the books together are the truth. Promises that every subscription still
 //! open is compared with it, instance by instance, and then every service by a query. Never compares a service of
 //! which a call failed: what the server made of that call is not known, and the failure is already counted.
@@ -14,7 +15,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use tokio::{task::JoinSet, time};
 
-use self::actor::{Actor, Views};
+use self::actor::{Actor, Ground, Views};
 use super::{
     arguments,
     message::Host,
@@ -38,7 +39,10 @@ pub struct Args {
     /// Pause of each connection after each action
     #[arg(long, default_value = "0", value_parser = arguments::duration)]
     pause: Duration,
-    /// Longest wait for the subscribers to see the final state
+    /// Reconnections in 1000 actions
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    reconnects: u16,
+    /// Longest wait for subscribers and queries to show the final state
     #[arg(long, default_value = "10s", value_parser = arguments::duration)]
     wait: Duration,
     /// The same seed gives each connection the same actions
@@ -60,8 +64,13 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let until = Instant::now() + args.duration;
     let mut acting = JoinSet::new();
     for (number, (client, views)) in clients.into_iter().zip(views).enumerate() {
-        let actor = Actor::new(number, client, views, Arc::clone(&names), args.seed);
-        acting.spawn(actor.act(until, args.pause, Arc::clone(&session.tally)));
+        let ground = Ground {
+            address: session.target.address.clone(),
+            tally: Arc::clone(&session.tally),
+            names: Arc::clone(&names),
+            reconnects: args.reconnects.into(),
+        };
+        acting.spawn(Actor::new(number, client, views, ground, args.seed).act(until, args.pause));
     }
     let mut actors = Vec::with_capacity(args.connections);
     let mut all = latencies();
@@ -76,11 +85,13 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let truth = truth(&actors);
     let (compared, late) = converge(session, args, &actors, &names, &truth, &unknown).await;
     let converged = stopped.elapsed();
-    verify(session, &actors, &names, &truth, &unknown).await?;
+    verify(session, &actors, &names, &truth, &unknown, stopped + args.wait).await?;
     let counts = session.tally.counts().since(before);
     let mut run = Run::new(&session.target.name, all.len(), &usage, &session.tally).with_rate().with_latencies(&all);
     run.count("pushes", counts.pushes);
     run.count("pushed_bytes", counts.push_bytes);
+    run.count("reconnections", actors.iter().map(|actor| actor.reconnections).sum());
+    run.count("pushes_not_newer", actors.iter().map(|actor| actor.views.not_newer()).sum());
     run.count("subscriptions_compared", compared);
     run.count("mismatched_views", late);
     run.count("services_unknown_after_faults", unknown.len() as u64);
@@ -140,26 +151,38 @@ async fn converge(
     (compared, open.len() as u64)
 }
 
-/// What the server says when asked, after it had the time to push it.
+/// What the server says when asked. Services nobody subscribes to had no push to wait for, and the Java server's query
+/// index follows its pushes: so ask until the answer is right or time is up.
 async fn verify(
     session: &Session,
     actors: &[Actor],
     names: &[String],
     truth: &Truth,
     unknown: &BTreeSet<usize>,
+    until: Instant,
 ) -> Result<()> {
     let client = &actors.first().context("no client is left to ask")?.client;
-    for (service, name) in names.iter().enumerate().filter(|(service, _)| !unknown.contains(service)) {
-        match client.query(name).await {
-            Ok(view) => {
-                let expected = truth.get(&service).map_or(&[][..], Vec::as_slice);
-                if view.sorted_hosts() != expected {
-                    let text = format!("{name}: {} instances, published are {}", view.hosts.len(), expected.len());
-                    session.tally.wrong(&text);
+    let mut pending: Vec<usize> = (0..names.len()).filter(|service| !unknown.contains(service)).collect();
+    session.phase("asking", pending.len() as u64);
+    loop {
+        let last = Instant::now() >= until;
+        let mut again = Vec::new();
+        for service in pending {
+            let expected = truth.get(&service).map_or(&[][..], Vec::as_slice);
+            match client.query(&names[service]).await {
+                Ok(view) if view.sorted_hosts() == expected => session.progress.inc(1),
+                Ok(_) if !last => again.push(service),
+                Ok(view) => {
+                    let (name, shown) = (&names[service], view.hosts.len());
+                    session.tally.wrong(&format!("{name}: {shown} instances shown, {} published", expected.len()));
                 }
+                Err(fault) => session.tally.fault(&fault),
             }
-            Err(fault) => session.tally.fault(&fault),
         }
+        if again.is_empty() {
+            return Ok(());
+        }
+        pending = again;
+        time::sleep(COMPARE_EVERY).await;
     }
-    Ok(())
 }

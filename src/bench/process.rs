@@ -81,6 +81,7 @@ fn resident_bytes(status: &str) -> Option<u64> {
 pub struct Meter {
     pid: Option<u32>,
     start: Option<Reading>,
+    own_start: Option<Reading>,
     began: std::time::Instant,
 }
 
@@ -89,22 +90,28 @@ pub struct Meter {
 pub struct Usage {
     pub elapsed: Duration,
     pub cpu: Option<Duration>,
+    /// Of the load generator itself: on one machine it competes with the server it measures.
+    pub own_cpu: Option<Duration>,
     pub resident_before: Option<u64>,
     pub resident_after: Option<u64>,
 }
 
 impl Meter {
     pub fn start(pid: Option<u32>) -> Result<Self> {
-        Ok(Self { pid, start: pid.map(Reading::take).transpose()?, began: std::time::Instant::now() })
+        let start = pid.map(Reading::take).transpose()?;
+        let own_start = Reading::take(std::process::id()).ok();
+        Ok(Self { pid, start, own_start, began: std::time::Instant::now() })
     }
 
     /// A process that is gone by now leaves no figures; that it died shows in the errors of the calls.
     pub fn read(&self) -> Usage {
         let elapsed = self.began.elapsed();
+        let own = Reading::take(std::process::id()).ok();
         let now = self.pid.and_then(|pid| Reading::take(pid).ok());
         Usage {
             elapsed,
             cpu: now.as_ref().zip(self.start.as_ref()).map(|(now, start)| now.cpu_since(start)),
+            own_cpu: own.zip(self.own_start.as_ref()).map(|(now, start)| now.cpu_since(start)),
             resident_before: self.start.as_ref().map(|reading| reading.resident_bytes),
             resident_after: now.map(|reading| reading.resident_bytes),
         }

@@ -19,22 +19,23 @@ use super::{
 pub struct Args {
     #[command(flatten)]
     load: Load,
-    /// Services the registrations are spread over; at least --in-flight
-    #[arg(long, default_value_t = 32)]
-    services: usize,
+    /// Services the registrations are spread over [default: as --in-flight, the fewest possible]
+    #[arg(long)]
+    services: Option<usize>,
 }
 
 pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let Load { connections, in_flight, .. } = args.load;
     args.load.check()?;
     // A connection has one entry per service: two calls in flight must not mean the same one.
-    ensure!(args.services >= in_flight, "--services must be at least --in-flight");
+    let services = args.services.unwrap_or(in_flight);
+    ensure!(services >= in_flight, "--services must be at least --in-flight");
     let clients = session.connect_all(connections, |_| ignore_pushes()).await?;
     let mut workers = Vec::with_capacity(connections * in_flight);
     for (number, client) in clients.into_iter().enumerate() {
         let client = Arc::new(client);
         for slot in 0..in_flight {
-            let service = session.service((number * in_flight + slot) % args.services);
+            let service = session.service((number * in_flight + slot) % services);
             workers.push(Replacing { client: Arc::clone(&client), service, number, version: 0 });
         }
     }

@@ -112,6 +112,9 @@ impl Run {
                 run.figure("server_cpu_us_per_op", cpu.as_secs_f64() * 1e6 / ops as f64);
             }
         }
+        if let Some(cpu) = usage.own_cpu {
+            run.figure("bench_cpu_seconds", cpu.as_secs_f64());
+        }
         run.maybe("server_rss_bytes_before", usage.resident_before);
         run.maybe("server_rss_bytes_after", usage.resident_after);
         run
@@ -276,6 +279,7 @@ mod tests {
         let usage = Usage {
             elapsed: Duration::from_secs(2),
             cpu: cpu_ms.map(Duration::from_millis),
+            own_cpu: None,
             resident_before: None,
             resident_after: None,
         };
