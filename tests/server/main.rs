@@ -1,0 +1,5 @@
+//! A node in the test's own process, driven over real sockets: by the official Rust client, by raw payloads for what no
+//! SDK can be made to send, and by recordings of other clients with other servers.
+
+mod sdk;
+mod support;

@@ -1,0 +1,41 @@
+//! A real node in the test's own process, on free ports and with a directory of its own.
+
+use roster::{config::RawSettings, server::Server};
+use tempfile::TempDir;
+
+/// A running node.
+pub struct Node {
+    server: Server,
+    /// Removed when the node is.
+    _data: TempDir,
+}
+
+impl Node {
+    /// Starts a node with these changes to the default settings.
+    pub async fn start_with(change: impl FnOnce(&mut RawSettings)) -> Self {
+        // A setting of the shell would make a test mean something else there.
+        let leak = std::env::vars_os().map(|(name, _)| name).find(|name| name.to_string_lossy().starts_with("ROSTER_"));
+        assert_eq!(leak, None, "tests need an environment without settings of the server");
+        let data = tempfile::tempdir().expect("a directory for the node");
+        let mut raw = RawSettings { port: Some(0), data: Some(data.path().join("node")), ..RawSettings::default() };
+        change(&mut raw);
+        let settings = raw.load(None).expect("legal settings");
+        let server = Server::start(&settings).await.expect("the node starts");
+        Self { server, _data: data }
+    }
+
+    /// The port gRPC clients go to.
+    pub fn grpc_port(&self) -> u16 {
+        self.server.addresses()[1].port()
+    }
+
+    /// The server itself.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Stops the node.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
