@@ -189,7 +189,7 @@ impl Node {
                 let stamp = self.registry.stamp(number, None, |floor| self.clock.stamp(now.wall, floor));
                 (encoded, stamp)
             }
-            None => self.registry.absent(self.clock.now(now.wall)),
+            None => self.registry.absent(|floor| self.clock.stamp(now.wall, floor)),
         };
         View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
     }

@@ -388,7 +388,8 @@ fn nothing_is_left_of_a_subscription_that_ended() {
             scene.register("a", "s", &[1]);
             moment(&mut scene);
             end(&mut scene);
-            assert_eq!((scene.engine.next_due(), scene.engine.pending()), (None, 0));
+            assert_eq!(scene.pass(SETTINGS.window).len(), 0);
+            assert_eq!((scene.engine.next_due(), scene.engine.pending()), (None, 0), "nor is anything waited for");
             scene.register("a", "s", &[9]);
             assert_eq!(scene.pass(60_000).len(), 0);
         }
