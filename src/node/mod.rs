@@ -4,6 +4,8 @@
 //! answered; whatever leaves the node leaves by `poll`. Everything in it can be simulated: time is an argument, nothing is
 //! random, the order of iteration is fixed. Never touches a socket, a file or a clock.
 
+#[cfg(test)]
+mod history_test;
 mod input;
 #[cfg(test)]
 mod node_test;
