@@ -1,12 +1,10 @@
 //! Writes what real clients send into the corpus of each target: `cargo run --bin seeds` in this directory.
 
-#[path = "../tests/decoder/samples.rs"]
-mod samples;
-
 use std::{fs, io, path::Path};
 
 use prost::Message;
 use roster::proto::{Metadata, Payload, google::protobuf::Any};
+use shared::samples;
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");

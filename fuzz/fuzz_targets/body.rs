@@ -1,8 +1,7 @@
 //! Any bytes as the JSON of each request: the first byte chooses the type, so that mutations stay in the body.
 #![no_main]
 
-#[path = "../../tests/decoder/check.rs"]
-mod check;
+use shared::check;
 
 const KINDS: [&str; 8] = [
     "InstanceRequest",
