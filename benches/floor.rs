@@ -5,6 +5,8 @@
 //!
 //! `cargo bench --bench floor`; `cargo bench --bench floor -- --help` for its options.
 
+#![expect(clippy::disallowed_methods, reason = "it watches real processes in real time")]
+
 mod floor {
     pub mod bare_server;
     pub mod servers;

@@ -11,7 +11,7 @@ use std::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Which modules a module may use: those on floors below its own. The ground first.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 18] = [
     ("proto", 0),
     ("model", 0),
     ("wire", 1),
@@ -30,7 +30,6 @@ const FLOORS: [(&str, u8); 19] = [
     ("cli", 10),
     ("lib", 11),
     ("main", 11),
-    ("console", 7),
 ];
 
 /// Floors up to this one are pure: values without sockets, files, clocks or tasks.

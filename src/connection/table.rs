@@ -186,6 +186,10 @@ impl Connections {
             }
             std::mem::replace(&mut *phase, Phase::Closed(farewell))
         };
+        if matches!(before, Phase::Registered { .. }) || farewell != Farewell::TransportEnded {
+            // Transports that only asked something over HTTP come and go uncounted.
+            ::metrics::counter!(names::DISCONNECTIONS, "reason" => farewell.name()).increment(1);
+        }
         if let Phase::Registered { outbound, client_version } = before {
             self.table.write().remove(connection);
             let gone = self.runtime.handle(Input::Disconnect(connection.id.clone()));
@@ -195,7 +199,6 @@ impl Connections {
             outbound.end((!orderly).then(|| Status::unavailable("connection closed by server")));
             tracing::debug!(connection = %connection.id, reason = farewell.name(), "disconnected");
         }
-        ::metrics::counter!(names::DISCONNECTIONS, "reason" => farewell.name()).increment(1);
         connection.changed.notify_waiters();
     }
 

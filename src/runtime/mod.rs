@@ -35,12 +35,21 @@ struct Locked {
     armed: Option<Tick>,
 }
 
-/// Ends the process when dropped by a panic.
-struct Invariants;
+/// Ends the process when dropped by a panic that began within. A task that panics elsewhere still reports its connection
+/// gone while it unwinds, and must not take the node along.
+struct Invariants {
+    outer_panic: bool,
+}
+
+impl Invariants {
+    fn watch() -> Self {
+        Self { outer_panic: std::thread::panicking() }
+    }
+}
 
 impl Drop for Invariants {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !self.outer_panic {
             tracing::error!("an invariant of the node is broken; ending the process");
             std::process::abort();
         }
@@ -71,7 +80,7 @@ impl Runtime {
     pub fn handle(&self, input: Input) -> Result<Reply, Rejection> {
         let (reply, wake) = {
             let mut locked = self.locked.lock();
-            let _invariants = Invariants;
+            let _invariants = Invariants::watch();
             let reply = locked.node.handle(self.clock.now(), input);
             let deadline = locked.node.next_deadline();
             let earlier = deadline.is_some_and(|at| locked.armed.is_none_or(|armed| at < armed));
@@ -114,7 +123,7 @@ impl Runtime {
 
     fn poll(&self, outputs: &mut Vec<Output>) -> Option<Tick> {
         let mut locked = self.locked.lock();
-        let _invariants = Invariants;
+        let _invariants = Invariants::watch();
         locked.node.poll(self.clock.now(), outputs);
         locked.armed = locked.node.next_deadline();
         locked.armed

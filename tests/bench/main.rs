@@ -1,6 +1,8 @@
 //! `roster bench` against a small server written for it: what works is reported as working, and each kind of mistake
 //! a server can make is counted as that kind. The server shares nothing with Roster's own.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod small_server;
 
 use std::process::Stdio;

@@ -1,5 +1,7 @@
 //! A node in the test's own process, driven over real sockets: by the official Rust client, by raw payloads for what no
 //! SDK can be made to send, and by recordings of other clients with other servers.
 
+mod connection;
+mod http;
 mod sdk;
 mod support;

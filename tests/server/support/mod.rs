@@ -1,5 +1,6 @@
 //! What integration tests share: a node in this process and a client that can say anything.
 
+mod http;
 mod node;
 mod raw;
 mod stream;
@@ -7,7 +8,7 @@ mod transport;
 
 pub use node::Node;
 pub use raw::{Answer, Outcome, RawClient, payload};
-pub use stream::{BiStream, Message};
+pub use stream::{BiStream, Message, acknowledge};
 
 /// How long anything that must happen may take. Nothing waits that long unless it fails.
 pub const DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);

@@ -3,6 +3,11 @@
 use roster::{config::RawSettings, server::Server};
 use tempfile::TempDir;
 
+use super::{DEADLINE, http};
+
+/// Pause between looks at a node's own numbers.
+const POLL: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// A running node.
 pub struct Node {
     server: Server,
@@ -27,6 +32,26 @@ impl Node {
     /// The port gRPC clients go to.
     pub fn grpc_port(&self) -> u16 {
         self.server.addresses()[1].port()
+    }
+
+    /// Asks over HTTP/1.1 on the main port: the status and the body.
+    pub async fn http(&self, method: &str, path: &str) -> (u16, String) {
+        self.http_at(self.server.addresses()[0].port(), method, path).await
+    }
+
+    /// Asks over HTTP/1.1 on a port.
+    pub async fn http_at(&self, port: u16, method: &str, path: &str) -> (u16, String) {
+        http::ask(port, method, path).await
+    }
+
+    /// Waits until `holds`, which no message tells of, comes true.
+    pub async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !holds(self) {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, waiting).await.expect("comes true in time");
     }
 
     /// The server itself.

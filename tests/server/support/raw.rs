@@ -7,8 +7,9 @@ use roster::proto::{
     request_client::RequestClient,
 };
 use serde_json::Value;
+use tokio_stream::StreamExt;
 use tonic::{
-    Request, Status,
+    Request, Status, Streaming,
     client::Grpc,
     codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
@@ -94,6 +95,13 @@ impl RawClient {
     /// Opens a stream that acknowledges whatever asks for it.
     pub async fn stream(&self) -> BiStream {
         self.stream_acking(super::stream::acknowledge).await
+    }
+
+    /// Opens a stream, sends one message and never reads what comes.
+    pub async fn unread_stream(&self, first: Payload) -> Streaming<Payload> {
+        let mut client = BiRequestStreamClient::with_origin(self.transport.clone(), origin());
+        let outgoing = tokio_stream::once(first).chain(tokio_stream::pending());
+        in_time(client.request_bi_stream(outgoing)).await.expect("a stream opens").into_inner()
     }
 
     /// Opens a stream that answers each message with what `ack` makes of it.

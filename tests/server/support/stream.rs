@@ -57,7 +57,7 @@ fn put(send: &mpsc::Sender<Payload>, payload: Payload) {
 }
 
 /// The ack of a message that asks for one, as every SDK sends it.
-pub(super) fn acknowledge(message: &Message) -> Option<Payload> {
+pub fn acknowledge(message: &Message) -> Option<Payload> {
     let id = message.body.get("requestId")?;
     let body = json!({"headers": {}, "resultCode": 200, "errorCode": 0, "requestId": id, "success": true});
     Some(payload(&message.kind.replace("Request", "Response"), body.to_string()))

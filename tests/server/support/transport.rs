@@ -28,7 +28,8 @@ pub(super) async fn open(port: u16) -> (Transport, Held) {
     let socket = TcpStream::connect(("127.0.0.1", port)).await.expect("the node accepts");
     socket.set_nodelay(true).expect("a TCP socket");
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.timer(TokioTimer::new());
+    // The default of most gRPC clients; a server that is not read from soon notices.
+    builder.timer(TokioTimer::new()).initial_stream_window_size(64 * 1024);
     let (send, connection) = builder.handshake(TokioIo::new(socket)).await.expect("the node speaks HTTP/2");
     let driver = tokio::spawn(async move {
         // Whatever ends it, the calls on it say so.

@@ -1,0 +1,27 @@
+# What people run; `make verify` is the gate that every change passes.
+
+.PHONY: run verify test fix clients bench fuzz
+
+run: ## a node on this machine
+	cargo run --release -- server
+
+verify: ## formatting, lints, tests, official clients
+	.ci/run
+
+test: ## what needs only Rust
+	cargo test
+
+fix: ## formatting, and what clippy can repair
+	cargo fmt
+	cargo clippy --all-targets --fix --allow-dirty --allow-staged
+
+clients: ## the official clients of other languages against a release build
+	cargo build --release
+	tests/clients/run
+
+bench: ## this server beside a bare gRPC server, as ratios
+	cargo bench --bench floor
+
+fuzz: ## the decoder, for a minute each; needs a nightly compiler and cargo-fuzz
+	cd fuzz && cargo run --bin seeds && cargo +nightly fuzz run payload -- -max_total_time=60 \
+		&& cargo +nightly fuzz run body -- -max_total_time=60
