@@ -1,7 +1,7 @@
 //! The JSON dialect of Nacos (Jackson with its default coercions), where it differs from serde's.
 //!
 //! `null` is the default of a field; numbers, booleans and texts convert into each other as Jackson converts them; an
-//! array is never an object. What does not convert is an error, as in Nacos. Recorded cases: `tests/golden`.
+//! array is never an object. What does not convert is an error, as in Nacos. Recorded cases: `tests/server/golden`.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 

@@ -2,6 +2,7 @@
 //! SDK can be made to send, and by recordings of other clients with other servers.
 
 mod connection;
+mod golden;
 mod http;
 mod sdk;
 mod support;

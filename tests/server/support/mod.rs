@@ -7,7 +7,7 @@ mod stream;
 mod transport;
 
 pub use node::Node;
-pub use raw::{Answer, Outcome, RawClient, payload};
+pub use raw::{Outcome, RawClient, payload};
 pub use stream::{BiStream, Message, acknowledge};
 
 /// How long anything that must happen may take. Nothing waits that long unless it fails.

@@ -1,6 +1,6 @@
 //! A real node in the test's own process, on free ports and with a directory of its own.
 
-use roster::{config::RawSettings, server::Server};
+use roster::{config::RawSettings, model::ClientId, server::Server};
 use tempfile::TempDir;
 
 use super::{DEADLINE, http};
@@ -57,6 +57,11 @@ impl Node {
     /// The server itself.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Waits until a connection is set up, or until it is over.
+    pub async fn wait_for(&self, connection: &ClientId, set_up: bool) {
+        self.until(|node| node.server.connections().list().iter().any(|(id, _)| id == connection) == set_up).await;
     }
 
     /// Stops the node.

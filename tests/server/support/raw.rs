@@ -2,9 +2,12 @@
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message as _;
-use roster::proto::{
-    Metadata, Payload, bi_request_stream_client::BiRequestStreamClient, google::protobuf::Any,
-    request_client::RequestClient,
+use roster::{
+    model::ClientId,
+    proto::{
+        Metadata, Payload, bi_request_stream_client::BiRequestStreamClient, google::protobuf::Any,
+        request_client::RequestClient,
+    },
 };
 use serde_json::Value;
 use tokio_stream::StreamExt;
@@ -61,6 +64,12 @@ impl RawClient {
     pub async fn open(port: u16) -> Self {
         let (transport, held) = transport::open(port).await;
         Self { transport, _held: held }
+    }
+
+    /// The id the node gave this transport.
+    pub async fn id(&self) -> ClientId {
+        let check = self.call("ServerCheckRequest", "{}").await.expect("a server check is answered");
+        ClientId::from(check.body["connectionId"].as_str().expect("an id"))
     }
 
     /// Makes a unary call with a text as body.
