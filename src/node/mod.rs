@@ -4,6 +4,8 @@
 //! answered; whatever leaves the node leaves by `poll`. Everything in it can be simulated: time is an argument, nothing is
 //! random, the order of iteration is fixed. Never touches a socket, a file or a clock.
 
+#[cfg(test)]
+mod history_test;
 mod input;
 #[cfg(test)]
 mod node_test;
@@ -189,7 +191,7 @@ impl Node {
                 let stamp = self.registry.stamp(number, None, |floor| self.clock.stamp(now.wall, floor));
                 (encoded, stamp)
             }
-            None => self.registry.absent(self.clock.now(now.wall)),
+            None => self.registry.absent(|floor| self.clock.stamp(now.wall, floor)),
         };
         View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
     }

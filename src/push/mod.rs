@@ -21,7 +21,7 @@ use crate::{
     model::{ClientId, HybridClock, Millis, Now, ServiceKey, Tick, limits},
     push::{
         delivery::{Delivery, InFlight},
-        pace::Burst,
+        pace::{Burst, Pace},
     },
     registry::{Change, ClientNo, Encoded, Registry, Selection, ServiceNo},
     task::DelayedTasks,
@@ -34,7 +34,7 @@ pub struct Settings {
     pub window: Millis,
     /// To what the window grows under storms.
     pub window_max: Millis,
-    /// Bytes times subscribers that one service may cost in a window before its window grows.
+    /// Bytes, over all subscribers, that pushes of one service may cost in a window; beyond, its window grows.
     pub storm_bytes: u64,
     /// How long an ack may take (`nacos.naming.push.pushTaskTimeout`).
     pub ack_timeout: Millis,
@@ -109,8 +109,7 @@ pub struct PushEngine {
     deliveries: BTreeMap<(ServiceNo, ClientNo), Delivery>,
     in_flight: BTreeMap<(ClientNo, PushNo), ServiceNo>,
     timeouts: DelayedTasks<(ServiceNo, ClientNo), ()>,
-    /// When a service was last pushed to all.
-    drained: BTreeMap<ServiceNo, Tick>,
+    paces: BTreeMap<ServiceNo, Pace>,
     last_number: u64,
     counts: Counts,
 }
@@ -124,7 +123,7 @@ impl PushEngine {
             deliveries: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             timeouts: DelayedTasks::default(),
-            drained: BTreeMap::new(),
+            paces: BTreeMap::new(),
             last_number: 0,
             counts: Counts::default(),
         }
@@ -155,7 +154,7 @@ impl PushEngine {
             Change::ClientUnsubscribed { service, client } => self.unsubscribed(service, client),
             Change::ServiceRemoved(service) => {
                 self.marks.remove(Mark::Service(service));
-                self.drained.remove(&service);
+                self.paces.remove(&service);
             }
             Change::ServiceChanged(_)
             | Change::ClientConnected
@@ -179,7 +178,7 @@ impl PushEngine {
 
     /// When a service that changes at `now` is due: at once when it was quiet, else when its window is over.
     fn due(&self, now: Tick, service: ServiceNo) -> Tick {
-        self.drained.get(&service).map_or(now, |drained| now.max(*drained + self.settings.window))
+        self.paces.get(&service).map_or(now, |pace| pace.due(now))
     }
 
     fn subscribed(&mut self, now: Tick, service: ServiceNo, client: ClientNo, first: bool) {
@@ -281,11 +280,12 @@ impl PushEngine {
         let now = round.now.tick;
         let clients: Vec<ClientNo> = round.registry.subscribers(service).map(|(client, _)| client).collect();
         let cost = (round.registry.instances(service) * HOST_BYTES * clients.len()) as u64;
-        if let Some(later) = round.burst.postpone(now, cost, &self.settings) {
+        let pace = self.paces.get(&service);
+        if let Some(later) = pace.and_then(|pace| pace.postpone(now, round.burst, cost, &self.settings)) {
             self.marks.add(Mark::Service(service), round.burst, later);
             return;
         }
-        self.drained.insert(service, now);
+        self.paces.insert(service, Pace::after(now, cost, &self.settings));
         for client in clients {
             self.push(service, client, round, out);
         }

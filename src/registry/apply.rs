@@ -181,6 +181,8 @@ impl Registry {
         if service.listed || !service.publications.is_empty() || !service.subscribers.is_empty() {
             return;
         }
+        // Whoever asks for it again must not be shown an older stamp than it was.
+        self.absent_stamp = self.absent_stamp.max(service.next_stamp());
         self.directory.remove(&service.key);
         self.services.remove(number.0 as usize);
         self.encodings.forget(number);

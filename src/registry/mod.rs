@@ -73,7 +73,7 @@ pub struct Registry {
     empty: DelayedTasks<ServiceNo, ()>,
     /// Order in which contents were published: the newer of two equal addresses hides the older.
     published: u64,
-    /// The largest stamp given for a service that was not there, so that its first view is newer.
+    /// No less than any stamp given for a service that is not there, so that its first view is newer.
     absent_stamp: Millis,
     size: Size,
 }

@@ -33,21 +33,26 @@ impl Registry {
     /// the last one when the view is another, and greater than `above`.
     pub fn stamp(&mut self, number: ServiceNo, above: Option<Millis>, clock: impl FnOnce(Millis) -> Millis) -> Millis {
         let service = &mut self.services[number.0 as usize];
-        let (last, version) = service.stamped;
-        let floor = if version == service.version { last } else { last + 1 };
-        let stamp = clock(floor.max(above.map_or(0, |above| above + 1)));
-        service.stamped = (last.max(stamp), service.version);
+        let stamp = clock(service.next_stamp().max(above.map_or(0, |above| above + 1)));
+        service.stamped = (service.stamped.0.max(stamp), service.version);
         stamp
     }
 
-    /// What a reader of a service that is not there is shown, with its stamp.
-    pub fn absent(&mut self, stamp: Millis) -> (Encoded, Millis) {
-        self.absent_stamp = self.absent_stamp.max(stamp);
-        (Encoded::empty(), stamp)
+    /// What a reader of a service that is not there is shown, with its stamp: not older than any list of a service that
+    /// was there and is forgotten.
+    pub fn absent(&mut self, clock: impl FnOnce(Millis) -> Millis) -> (Encoded, Millis) {
+        self.absent_stamp = clock(self.absent_stamp);
+        (Encoded::empty(), self.absent_stamp)
     }
 }
 
 impl Service {
+    /// The least stamp that what readers see now may carry.
+    pub(super) fn next_stamp(&self) -> Millis {
+        let (last, version) = self.stamped;
+        if version == self.version { last } else { last + 1 }
+    }
+
     /// The instances readers may see, by address: of two with the same address the newer hides the older, so that no
     /// list names an address twice (the C# SDK throws on one that does).
     fn visible(&self) -> impl Iterator<Item = &Instance> {

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::Deserialize;
 
 use crate::{
-    model::{Instance, Param, Published, ServiceKey, check_param, check_port},
+    model::{DEFAULT_CLUSTER, Instance, Param, Published, ServiceKey, check_param, check_port},
     wire::{
         Refusal, RequestType,
         instance::InstanceForm,
@@ -174,8 +174,16 @@ impl Form {
             other => return Err(unsupported(other)),
         }
         let forms = self.instances.ok_or(Refusal::thrown(500, "The list of instances is missing"))?;
+        let publish = |form: InstanceForm| {
+            let mut instance = form.into_instance(&service)?;
+            // A single registration is refused for it, the members of a batch are not; nobody is in a blank cluster.
+            if instance.cluster.trim().is_empty() {
+                instance.cluster = DEFAULT_CLUSTER.into();
+            }
+            Ok(instance)
+        };
         let instances: Result<Box<[Instance]>, Refusal> =
-            forms.into_iter().filter_map(|member| member.0).map(|form| form.into_instance(&service)).collect();
+            forms.into_iter().filter_map(|member| member.0).map(publish).collect();
         Ok(Request::Batch(service, Published::Batch(instances?)))
     }
 

@@ -1,0 +1,25 @@
+//! Writes what real clients send into the corpus of each target: `cargo run --bin seeds` in this directory.
+
+use std::{fs, io, path::Path};
+
+use prost::Message;
+use roster::proto::{Metadata, Payload, google::protobuf::Any};
+use shared::samples;
+
+fn main() -> io::Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    for target in ["payload", "body"] {
+        fs::create_dir_all(corpus.join(target))?;
+    }
+    for (place, (kind, body)) in samples::SAMPLES.iter().enumerate() {
+        let metadata = Metadata { r#type: (*kind).to_owned(), ..Metadata::default() };
+        let any = Any { type_url: String::new(), value: body.as_bytes().to_vec().into() };
+        let payload = Payload { metadata: Some(metadata), body: Some(any) };
+        fs::write(corpus.join("payload").join(format!("sample-{place}")), payload.encode_to_vec())?;
+        for kind in 0..8 {
+            let bytes = [&[kind], body.as_bytes()].concat();
+            fs::write(corpus.join("body").join(format!("sample-{kind}-{place}")), bytes)?;
+        }
+    }
+    Ok(())
+}

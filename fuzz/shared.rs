@@ -1,0 +1,6 @@
+//! What the targets share with the property test of the decoder.
+
+#[path = "../tests/decoder/check.rs"]
+pub mod check;
+#[path = "../tests/decoder/samples.rs"]
+pub mod samples;
