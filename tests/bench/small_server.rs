@@ -163,9 +163,15 @@ impl Shared {
     fn gone(&self, from: SocketAddr) {
         let mut state = self.state.lock().unwrap();
         state.streams.remove(&from);
-        for service in state.services.values_mut() {
-            service.published.remove(&from);
+        let mut changed = Vec::new();
+        for (name, service) in &mut state.services {
             service.subscribers.remove(&from);
+            if service.published.remove(&from).is_some() {
+                changed.push(name.clone());
+            }
+        }
+        for name in changed {
+            state.push(&name, self.mistake);
         }
     }
 }
