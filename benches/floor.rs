@@ -1,7 +1,7 @@
 //! How far Roster is above the floor: the CPU time per operation and the memory per connection of a bare tonic server
-//! that answers the same two gRPC methods with the same bytes and does nothing else. Promises that both are asked by
-//! the same load generator, in turn, several times, and that the size of their replies is shown. Never fails for a
-//! number: a machine's noise is not a defect.
+//! that answers the same two gRPC methods with the same bytes, or sends the same pushes, and does nothing else. Promises
+//! that both are asked by the same load generator, in turn, several times, and that the size of their replies is shown.
+//! Never fails for a number: a machine's noise is not a defect.
 //!
 //! `cargo bench --bench floor`; `cargo bench --bench floor -- --help` for its options.
 
@@ -62,15 +62,16 @@ fn main() -> Result<()> {
             ("register", ["register", "--duration", &seconds], REGISTER_TARGET),
             ("query of 10", ["query", "--duration", &seconds], QUERY_TARGET),
         ] {
-            let mut row = Row::new(name, "server CPU µs per operation", target);
+            let mut row = Row::new(name, "server CPU µs per operation", Some(target));
             for round in 1..=options.rounds {
                 eprintln!("{name}: round {round} of {}", options.rounds);
-                row.add([&bare, &roster], &options, &workload, "server_cpu_us_per_op")?;
+                row.add([&bare, &roster], &options, &workload, "/server_cpu_us_per_op")?;
             }
             rows.push(row);
         }
     }
-    let mut idle = Row::new("idle connection", "resident bytes", IDLE_TARGET);
+    rows.extend(pushes(&options)?);
+    let mut idle = Row::new("idle connection", "resident bytes", Some(IDLE_TARGET));
     let connections = options.connections.to_string();
     // Long enough for each client's first health check.
     let workload = ["hold", "--connections", &connections, "--settle", "1s", "--duration", "6s"];
@@ -78,37 +79,54 @@ fn main() -> Result<()> {
         eprintln!("idle connections: round {round} of {}", options.hold_rounds);
         // Memory that a server once had is used again: only a new one shows what connections need.
         let (bare, roster) = (Server::bare()?, Server::roster(&options.roster)?);
-        idle.add([&bare, &roster], &options, &workload, "rss_bytes_per_connection_held")?;
+        idle.add([&bare, &roster], &options, &workload, "/rss_bytes_per_connection_held")?;
     }
     rows.push(idle);
     println!("{}", table(&rows));
     Ok(())
 }
 
+/// One change to 100 subscribers, timed from its reply to the last callback of 99 in 100.
+fn pushes(options: &Options) -> Result<[Row; 2]> {
+    let (bare, roster) = (Server::bare()?, Server::roster(&options.roster)?);
+    let mut cost = Row::new("push to 100", "server CPU µs per push", None);
+    let mut delay = Row::new("push to 100", "p99 µs from reply to callback", None);
+    for round in 1..=options.rounds {
+        eprintln!("push to 100: round {round} of {}", options.rounds);
+        let runs = both(round, [&bare, &roster], options, &["push", "--rounds", "20"])?;
+        cost.note(&runs, "/server_cpu_us_per_op")?;
+        delay.note(&runs, "/latency_us/p99")?;
+    }
+    Ok([cost, delay])
+}
+
 /// One comparison: what both servers gave, round by round.
 struct Row {
     name: &'static str,
     unit: &'static str,
-    target: f64,
+    /// Of the ratio, if it has one.
+    target: Option<f64>,
     pairs: Vec<[f64; 2]>,
     reply_bytes: [Option<f64>; 2],
 }
 
 impl Row {
-    fn new(name: &'static str, unit: &'static str, target: f64) -> Self {
+    fn new(name: &'static str, unit: &'static str, target: Option<f64>) -> Self {
         Self { name, unit, target, pairs: Vec::new(), reply_bytes: [None; 2] }
     }
 
-    /// Both servers, one after the other; which is first alternates, as a machine warms up or gets busy.
+    /// Runs the workload against both and notes one figure.
     fn add(&mut self, servers: [&Server; 2], options: &Options, workload: &[&str], figure: &str) -> Result<()> {
-        let mut pair = [0.0; 2];
-        let order = if self.pairs.len().is_multiple_of(2) { [0, 1] } else { [1, 0] };
-        for side in order {
-            let run = bench(servers[side], options, workload)?;
-            pair[side] = run[figure].as_f64().with_context(|| format!("{workload:?} reported no {figure}"))?;
-            self.reply_bytes[side] = run["reply_bytes"].as_f64();
-        }
-        self.pairs.push(pair);
+        let runs = both(self.pairs.len(), servers, options, workload)?;
+        self.note(&runs, figure)
+    }
+
+    /// Notes one figure, a JSON pointer, of two runs.
+    fn note(&mut self, runs: &[Value; 2], figure: &str) -> Result<()> {
+        let read =
+            |run: &Value| run.pointer(figure).and_then(Value::as_f64).with_context(|| format!("no {figure} in {run}"));
+        self.pairs.push([read(&runs[0])?, read(&runs[1])?]);
+        self.reply_bytes = [runs[0]["reply_bytes"].as_f64(), runs[1]["reply_bytes"].as_f64()];
         Ok(())
     }
 
@@ -122,11 +140,22 @@ impl Row {
             format!("{:.1}", side(0)),
             format!("{:.1}", side(1)),
             format!("{ratio:.2}"),
-            format!("<= {}", self.target),
-            if ratio <= self.target { "met" } else { "missed" }.to_owned(),
+            self.target.map_or_else(String::new, |target| format!("<= {target}")),
+            self.target.map_or("", |target| if ratio <= target { "met" } else { "missed" }).to_owned(),
             bytes(0),
             bytes(1),
         ]
+    }
+}
+
+/// The workload against both servers, one after the other; which is first alternates, as a machine warms up or gets busy.
+fn both(round: usize, servers: [&Server; 2], options: &Options, workload: &[&str]) -> Result<[Value; 2]> {
+    if round.is_multiple_of(2) {
+        let bare = bench(servers[0], options, workload)?;
+        Ok([bare, bench(servers[1], options, workload)?])
+    } else {
+        let roster = bench(servers[1], options, workload)?;
+        Ok([bench(servers[0], options, workload)?, roster])
     }
 }
 
