@@ -74,7 +74,7 @@ settings! {
     push_window: Span = Span(Duration::from_millis(100));
     /// To what the push window grows under storms [default: 1s]
     push_window_max: Span = Span(Duration::from_secs(1));
-    /// Bytes times subscribers that a service may cost in a window before its window grows [default: 262144]
+    /// Bytes times subscribers times changes that a service may cost in a window before more changes are awaited [default: 262144]
     push_storm_bytes: u64 = 256 * 1024;
     /// How long the ack of a push may take [default: 5s]
     push_ack_timeout: Span = Span(Duration::from_secs(5));

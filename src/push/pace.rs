@@ -1,9 +1,10 @@
 //! How long changes of one service wait for each other.
 //!
 //! A change of a quiet service never waits. Changes after a push merge for a window, and the window is the longer the
-//! more that push cost: a service takes no more than its budget in a plain window, until the limit is reached. A list
-//! over the budget that keeps changing (a thousand clients redo at once into few services with many subscribers) waits
-//! until one plain window passes without a change, or for the limit, instead of being sent to all while it grows.
+//! more that push cost: a service takes no more than its budget in a plain window, until the limit is reached. Changes
+//! that would exceed the budget if each were pushed alone (a thousand clients redo at once into few services with many
+//! subscribers) wait until one plain window passes without a change, or for the limit, instead of being sent to all while
+//! the list grows.
 
 use crate::{
     model::{Millis, Tick},
@@ -16,18 +17,20 @@ use crate::{
 pub(super) struct Burst {
     first: Tick,
     last: Tick,
+    changes: u64,
 }
 
 impl Task for Burst {
     fn merge(&mut self, later: Self) {
         self.first = self.first.min(later.first);
         self.last = self.last.max(later.last);
+        self.changes = self.changes.saturating_add(later.changes);
     }
 }
 
 impl Burst {
     pub(super) fn at(now: Tick) -> Self {
-        Self { first: now, last: now }
+        Self { first: now, last: now, changes: 1 }
     }
 
     /// When the first of the changes happened.
@@ -58,7 +61,7 @@ impl Pace {
     /// Until when a push that would cost `cost` bytes should wait for more changes; none to let it leave now.
     pub(super) fn postpone(&self, now: Tick, burst: Burst, cost: u64, settings: &Settings) -> Option<Tick> {
         let was_quiet = burst.first >= self.pushed + self.window;
-        if was_quiet || cost <= settings.storm_bytes {
+        if was_quiet || cost.saturating_mul(burst.changes) <= settings.storm_bytes {
             return None;
         }
         let later = (burst.last + settings.window).min(self.pushed + settings.window_max);
@@ -82,7 +85,7 @@ mod tests {
     const COSTLY: u64 = 100 * SETTINGS.storm_bytes;
 
     fn burst(first: u64, last: u64) -> Burst {
-        Burst { first: Tick(first), last: Tick(last) }
+        Burst { first: Tick(first), last: Tick(last), changes: 1 }
     }
 
     #[test]
@@ -104,6 +107,14 @@ mod tests {
     fn a_cheap_burst_leaves_after_one_window() {
         let pace = Pace::after(Tick(0), CHEAP, &SETTINGS);
         assert_eq!(pace.postpone(Tick(100), burst(0, 99), CHEAP, &SETTINGS), None);
+    }
+
+    #[test]
+    fn many_cheap_changes_are_a_storm() {
+        let pace = Pace::after(Tick(0), 0, &SETTINGS);
+        let many = Burst { changes: 5, ..burst(0, 99) };
+        assert_eq!(pace.postpone(Tick(100), many, CHEAP / 5, &SETTINGS), None);
+        assert_eq!(pace.postpone(Tick(100), many, CHEAP / 4, &SETTINGS), Some(Tick(199)));
     }
 
     #[test]
