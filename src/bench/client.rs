@@ -16,14 +16,13 @@ use tokio::{task::JoinHandle, time};
 use tonic::transport::{Channel, Endpoint};
 
 use super::{
+    envelope::{MESSAGE_LIMIT, open, payload},
     message::{Action, Instance, Reply, Request, View},
     stream::{self, OnPush},
     tally::{Fault, Tally},
 };
-use crate::proto::{Metadata, Payload, google::protobuf::Any, request_client::RequestClient};
+use crate::proto::request_client::RequestClient;
 
-/// What the Java and Go clients accept; a server must keep its pushes below.
-pub const MESSAGE_LIMIT: usize = 10 * 1024 * 1024;
 const HEALTH_CHECK_PERIOD: Duration = Duration::from_secs(5);
 const REGISTRATION_POLL: Duration = Duration::from_millis(10);
 const COMMON_BODY: &[u8] = br#"{"headers":{},"module":"internal"}"#;
@@ -183,19 +182,6 @@ fn view(reply: Reply, service: &str) -> Result<View, Fault> {
         Some(view) => Err(Fault::Wrong(format!("asked for {service}, got {}", view.name))),
         None => Err(Fault::Wrong(format!("{service}: a reply without serviceInfo"))),
     }
-}
-
-pub fn payload(kind: &str, body: impl Into<Bytes>) -> Payload {
-    Payload {
-        metadata: Some(Metadata { r#type: kind.to_owned(), ..Metadata::default() }),
-        body: Some(Any { type_url: String::new(), value: body.into() }),
-    }
-}
-
-/// The type and the JSON of a payload; what is missing reads as empty.
-pub fn open(payload: Payload) -> (String, Bytes) {
-    let kind = payload.metadata.map(|metadata| metadata.r#type).unwrap_or_default();
-    (kind, payload.body.map(|body| body.value).unwrap_or_default())
 }
 
 fn elapsed_ms(since: Instant) -> u64 {

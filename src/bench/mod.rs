@@ -10,6 +10,7 @@ mod chance;
 mod churn;
 mod client;
 mod closed_loop;
+mod envelope;
 mod hold;
 mod message;
 mod process;

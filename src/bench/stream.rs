@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, time};
 use tonic::transport::Channel;
 
 use super::{
-    client::{MESSAGE_LIMIT, open, payload},
+    envelope::{MESSAGE_LIMIT, open, payload},
     message::{PushBody, PushHead, View},
     tally::Tally,
 };

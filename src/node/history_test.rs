@@ -15,14 +15,7 @@ use crate::{
 const SETTINGS: Settings = Settings {
     // So few bytes that encodings are dropped, and so small a budget that windows grow.
     registry: registry::Limits { empty_service_expiry: 60_000, encodings: 3_000 },
-    push: push::Settings {
-        window: 100,
-        window_max: 1_000,
-        storm_bytes: 1_000,
-        ack_timeout: 5_000,
-        retry: 1_000,
-        retry_max: 30_000,
-    },
+    push: push::Settings { storm_bytes: 1_000, ..push::Settings::DEFAULT },
 };
 /// The longest pause before a retry, an ack that never comes, and a window.
 const LONGEST: Millis = 30_000 + 30_000 / 4 + 5_000 + 1_000;

@@ -10,14 +10,7 @@ use crate::{
 
 const SETTINGS: Settings = Settings {
     registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
-    push: push::Settings {
-        window: 100,
-        window_max: 1_000,
-        storm_bytes: 256 * 1024,
-        ack_timeout: 5_000,
-        retry: 1_000,
-        retry_max: 30_000,
-    },
+    push: push::Settings::DEFAULT,
 };
 
 /// Nacos: every change waits for half a second.

@@ -44,6 +44,19 @@ pub struct Settings {
     pub retry_max: Millis,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// The defaults of the configuration.
+    pub(crate) const DEFAULT: Self = Self {
+        window: 100,
+        window_max: 1_000,
+        storm_bytes: 256 * 1024,
+        ack_timeout: 5_000,
+        retry: 1_000,
+        retry_max: 30_000,
+    };
+}
+
 /// Number of a push, unique on this node; its ack names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PushNo(pub u64);

@@ -73,14 +73,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const SETTINGS: Settings = Settings {
-        window: 100,
-        window_max: 1_000,
-        storm_bytes: 256 * 1024,
-        ack_timeout: 5_000,
-        retry: 1_000,
-        retry_max: 30_000,
-    };
+    const SETTINGS: Settings = Settings::DEFAULT;
     const CHEAP: u64 = SETTINGS.storm_bytes;
     const COSTLY: u64 = 100 * SETTINGS.storm_bytes;
 

@@ -6,14 +6,7 @@ use crate::{
     registry::{Command, Limits, Subscriber},
 };
 
-const SETTINGS: Settings = Settings {
-    window: 100,
-    window_max: 1_000,
-    storm_bytes: 256 * 1024,
-    ack_timeout: 5_000,
-    retry: 1_000,
-    retry_max: 30_000,
-};
+const SETTINGS: Settings = Settings::DEFAULT;
 
 enum Left {
     Push(Push),
