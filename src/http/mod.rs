@@ -3,6 +3,7 @@
 //! Handlers translate and nothing else; they share one extractor for parameters. Each of the two ports serves all of it.
 
 mod compatible;
+mod nacos;
 mod native;
 mod params;
 
@@ -37,7 +38,7 @@ impl Api {
 
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
-    let nacos = Router::new()
+    let nacos = nacos::router()
         .route("/v1/ns/operator/metrics", get(compatible::metrics))
         .route("/v1/ns/ops/metrics", get(compatible::metrics))
         .route("/v1/auth/login", post(compatible::login))

@@ -1,9 +1,10 @@
-//! Parameters, wherever a Nacos client puts them: in the query, in a form body, or some here and some there.
+//! Parameters, wherever a Nacos client puts them: in the query, in a form or multipart body, or some here and some there.
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, Multipart, Request, multipart::MultipartError},
     http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
 };
 
 use crate::http::Refused;
@@ -28,6 +29,15 @@ impl Params {
             .ok_or_else(|| Refused(StatusCode::BAD_REQUEST, format!("Required parameter '{name}' is not present.")))
     }
 
+    async fn read_parts(&mut self, mut parts: Multipart) -> Result<(), MultipartError> {
+        while let Some(part) = parts.next_field().await? {
+            if let Some(name) = part.name().map(str::to_owned) {
+                self.0.push((name, part.text().await?));
+            }
+        }
+        Ok(())
+    }
+
     fn read(query: &str, form: &[u8]) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(form));
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
@@ -35,17 +45,21 @@ impl Params {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Params {
-    type Rejection = axum::response::Response;
+    type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
-        let is_form = content_type.is_some_and(|value| value.starts_with(b"application/x-www-form-urlencoded"));
-        if !is_form {
-            return Ok(Self::read(&query, &[]));
+        let content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        if content_type.starts_with(b"application/x-www-form-urlencoded") {
+            let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+            return Ok(Self::read(&query, &body));
         }
-        let body = Bytes::from_request(request, state).await.map_err(axum::response::IntoResponse::into_response)?;
-        Ok(Self::read(&query, &body))
+        let mut params = Self::read(&query, &[]);
+        if content_type.starts_with(b"multipart/form-data") {
+            let parts = Multipart::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+            params.read_parts(parts).await.map_err(IntoResponse::into_response)?;
+        }
+        Ok(params)
     }
 }
 

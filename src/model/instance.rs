@@ -11,7 +11,7 @@ const HEART_BEAT_INTERVAL: &str = "preserved.heart.beat.interval";
 const HEART_BEAT_TIMEOUT: &str = "preserved.heart.beat.timeout";
 const IP_DELETE_TIMEOUT: &str = "preserved.ip.delete.timeout";
 /// Metadata key that names how the id of an instance is made.
-pub const ID_GENERATOR: &str = "preserved.instance.id.generator";
+const ID_GENERATOR: &str = "preserved.instance.id.generator";
 
 /// One address of a service (Nacos `InstancePublishInfo`).
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +66,22 @@ pub enum IllegalInstance {
     /// A cluster name that reads but may not be registered.
     #[error("Instance 'clusterName' should be characters with only 0-9a-zA-Z-. (current: {0})")]
     ClusterName(CompactString),
+}
+
+/// An id generator that there is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("The InstanceIdGenerator type is not found ")]
+pub struct UnknownGenerator;
+
+impl InstanceId {
+    /// The id of an instance that names its generator in its metadata, or none.
+    pub fn generated(metadata: &Metadata) -> Result<Self, UnknownGenerator> {
+        match metadata.get(ID_GENERATOR) {
+            None | Some("simple" | "") => Ok(Self::Derived),
+            Some("snowflake") => Ok(Self::Snowflake),
+            Some(_) => Err(UnknownGenerator),
+        }
+    }
 }
 
 impl Instance {

@@ -13,7 +13,7 @@ mod time;
 
 pub use client_id::ClientId;
 pub use cluster_filter::ClusterFilter;
-pub use instance::{HeartBeat, ID_GENERATOR, IllegalInstance, Instance, InstanceId, Published};
+pub use instance::{HeartBeat, IllegalInstance, Instance, InstanceId, Published, UnknownGenerator};
 pub use metadata::Metadata;
 pub use name::{
     DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, IllegalParam, Param, ServiceKey, check_param, check_port,

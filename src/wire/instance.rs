@@ -4,9 +4,7 @@ use compact_str::CompactString;
 use serde::Deserialize;
 
 use crate::{
-    model::{
-        DEFAULT_CLUSTER, ID_GENERATOR, Instance, InstanceId, Metadata, Param, ServiceKey, check_param, check_port,
-    },
+    model::{DEFAULT_CLUSTER, Instance, InstanceId, Metadata, Param, ServiceKey, check_param, check_port},
     wire::{Refusal, json},
 };
 
@@ -94,11 +92,7 @@ impl InstanceForm {
         if let Some(given) = self.instance_id.as_ref().filter(|id| !id.is_empty()) {
             return Ok(InstanceId::Given(given.as_str().into()));
         }
-        match self.metadata.get(ID_GENERATOR) {
-            None | Some("simple" | "") => Ok(InstanceId::Derived),
-            Some("snowflake") => Ok(InstanceId::Snowflake),
-            Some(_) => Err(Refusal::thrown(500, "The InstanceIdGenerator type is not found ")),
-        }
+        InstanceId::generated(&self.metadata).map_err(|unknown| Refusal::thrown(500, unknown.to_string()))
     }
 
     /// A batch is also checked for the service names inside its members, as in Nacos.

@@ -4,6 +4,7 @@
 //! outside gets past here unchecked. Never decides what a request means, never keeps anything.
 
 mod ability;
+mod beat;
 mod instance;
 mod json;
 mod push;
@@ -14,6 +15,7 @@ mod response;
 mod service_info;
 mod setup;
 
+pub use beat::decode_beat;
 pub use push::{ack, client_detection, connect_reset, notify_subscriber, setup_ack};
 pub use refusal::{Refusal, Shape};
 pub use request::{InstanceOperation, Request, decode};

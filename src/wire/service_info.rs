@@ -29,8 +29,8 @@ pub struct ServiceInfo<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Head<'a> {
-    name: &'a CompactString,
+struct Head<'a, N> {
+    name: N,
     group_name: &'a CompactString,
     clusters: &'a str,
     cache_millis: u32,
@@ -52,13 +52,13 @@ impl ServiceInfo<'_> {
     /// Writes `"serviceInfo":{...}`.
     pub(super) fn write_member(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(br#""serviceInfo":"#);
-        self.write(out);
+        self.write(&self.service.name, out);
     }
 
     /// Writes the object.
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, name: impl Serialize, out: &mut Vec<u8>) {
         let head = Head {
-            name: &self.service.name,
+            name,
             group_name: &self.service.group,
             clusters: self.clusters,
             cache_millis: CACHE_MILLIS,
@@ -80,7 +80,14 @@ impl ServiceInfo<'_> {
     /// The object alone.
     pub fn to_json(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.size_hint());
-        self.write(&mut out);
+        self.write(&self.service.name, &mut out);
+        out.into()
+    }
+
+    /// The object alone with the grouped name, as clients of the HTTP API key it.
+    pub fn to_grouped_json(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.size_hint());
+        self.write(format_args!("{}", self.service.grouped()), &mut out);
         out.into()
     }
 }

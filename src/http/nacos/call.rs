@@ -1,0 +1,162 @@
+//! One request, and how its generation spells the values in it (http.md 3.2, 3.3, 5).
+
+use compact_str::CompactString;
+
+use crate::{
+    http::{
+        Api,
+        nacos::{Fault, Generation, metadata},
+        params::Params,
+    },
+    model::{
+        ClientId, DEFAULT_CLUSTER, DEFAULT_GROUP, IllegalParam, Instance, InstanceId, Param, ServiceKey, check_param,
+        check_port,
+    },
+    node::{Input, Reply},
+};
+
+/// A request of one generation.
+pub(super) struct Call<'a> {
+    pub(super) api: &'a Api,
+    pub(super) params: &'a Params,
+    pub(super) generation: Generation,
+}
+
+impl Call<'_> {
+    /// Gives the node an input.
+    pub(super) fn handle(&self, input: Input) -> Result<Reply, Fault> {
+        Ok(self.api.connections.runtime().handle(input)?)
+    }
+
+    /// Checks all parameters that are there, before any is missed: as the filter of a Nacos server does.
+    pub(super) fn check_params(&self) -> Result<(), Fault> {
+        check_param(Param::Namespace, self.params.text("namespaceId"))?;
+        let (group, name) = self.names();
+        check_param(Param::Service, name)?;
+        check_param(Param::Group, group)?;
+        for clusters in ["clusterName", "cluster", "clusters"] {
+            self.params.text(clusters).split(',').try_for_each(|cluster| check_param(Param::Cluster, cluster))?;
+        }
+        check_param(Param::Ip, self.params.text("ip"))?;
+        if !self.params.text("port").trim().is_empty() {
+            port(self.params.text("port"))?;
+        }
+        metadata::parse(self.params.text("metadata")).map(drop)
+    }
+
+    /// Group and plain name as they are given; a grouped name decides the group.
+    fn names(&self) -> (&str, &str) {
+        let name = self.params.text("serviceName");
+        name.split_once("@@").unwrap_or((self.params.text("groupName"), name))
+    }
+
+    /// The service that is meant.
+    pub(super) fn service(&self) -> Result<ServiceKey, Fault> {
+        let given = self.params.text("serviceName");
+        let v1 = self.generation == Generation::V1;
+        if given.is_empty() || (!v1 && given.trim().is_empty()) {
+            return Err(Fault::Missing { name: "serviceName", kind: "String" });
+        }
+        let (group, name) = self.names();
+        if name.trim().is_empty() {
+            return Err(not_grouped());
+        }
+        if given.contains("@@") && group.trim().is_empty() {
+            return Err(Fault::validation("Param 'serviceName' is illegal, groupName can't be empty"));
+        }
+        Ok(ServiceKey::new(self.params.text("namespaceId"), group, name)?)
+    }
+
+    /// The service of an operation that wants its name grouped in the second generation.
+    pub(super) fn grouped_service(&self) -> Result<ServiceKey, Fault> {
+        let given = self.params.text("serviceName");
+        if self.generation == Generation::V2 && !given.trim().is_empty() && !given.contains("@@") {
+            return Err(not_grouped());
+        }
+        self.service()
+    }
+
+    /// Namespace and group of an operation that names no service.
+    pub(super) fn group(&self) -> Result<ServiceKey, Fault> {
+        let group = Some(self.params.text("groupName")).filter(|group| !group.trim().is_empty());
+        Ok(ServiceKey::new(self.params.text("namespaceId"), group.unwrap_or(DEFAULT_GROUP), "")?)
+    }
+
+    /// The address, which makes the client.
+    pub(super) fn address(&self) -> Result<(&str, u16), Fault> {
+        let ip = self.params.text("ip");
+        if ip.trim().is_empty() {
+            return Err(Fault::Missing { name: "ip", kind: "String" });
+        }
+        let given = self.params.text("port");
+        if given.trim().is_empty() {
+            return Err(Fault::Missing { name: "port", kind: "Integer" });
+        }
+        Ok((ip, port(given)?))
+    }
+
+    /// The cluster of an instance; only the first generation knows the short name.
+    pub(super) fn cluster(&self) -> &str {
+        let names: &[&str] =
+            if self.generation == Generation::V1 { &["clusterName", "cluster"] } else { &["clusterName"] };
+        let given = names.iter().map(|name| self.params.text(name).trim());
+        given.into_iter().find(|cluster| !cluster.is_empty()).unwrap_or(DEFAULT_CLUSTER)
+    }
+
+    /// A boolean of an instance.
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, Fault> {
+        let given = self.params.text(name).trim().to_ascii_lowercase();
+        match (given.as_str(), self.generation) {
+            ("", _) => Ok(default),
+            (given, Generation::V1) => Ok(matches!(given, "y" | "yes" | "on" | "true" | "t")),
+            ("true" | "on" | "yes" | "1", _) => Ok(true),
+            ("false" | "off" | "no" | "0", _) => Ok(false),
+            _ => Err(Fault::Unreadable(format!("Invalid boolean value [{given}] of '{name}'"))),
+        }
+    }
+
+    /// A boolean of a read; the first generation knows one spelling only.
+    pub(super) fn read_flag(&self, name: &str) -> Result<bool, Fault> {
+        match self.generation {
+            Generation::V1 => Ok(self.params.text(name).eq_ignore_ascii_case("true")),
+            _ => self.flag(name, false),
+        }
+    }
+
+    /// The weight of an instance, within its range.
+    pub(super) fn weight(&self) -> Result<f64, Fault> {
+        let given = self.params.text("weight").trim();
+        if given.is_empty() {
+            return Ok(1.0);
+        }
+        let weight: f64 = given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))?;
+        if (0.0..=10_000.0).contains(&weight) { Ok(weight) } else { Err(Fault::weight()) }
+    }
+
+    /// The client and the instance that a registration describes.
+    pub(super) fn instance(&self) -> Result<(ClientId, Box<Instance>), Fault> {
+        let (ip, port) = self.address()?;
+        let metadata = metadata::parse(self.params.text("metadata"))?;
+        let enabled = if self.generation == Generation::V1 { self.flag("enable", true)? } else { true };
+        let instance = Instance {
+            ip: CompactString::from(ip),
+            port,
+            cluster: self.cluster().into(),
+            weight: self.weight()?,
+            healthy: self.flag("healthy", true)?,
+            enabled: self.flag("enabled", enabled)?,
+            id: InstanceId::generated(&metadata)?,
+            metadata,
+        };
+        instance.check_legal()?;
+        Ok((ClientId::address(ip, port), Box::new(instance)))
+    }
+}
+
+fn not_grouped() -> Fault {
+    Fault::validation("Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'")
+}
+
+fn port(given: &str) -> Result<u16, IllegalParam> {
+    check_port(given.parse().map_err(|_| IllegalParam::Port)?)
+}

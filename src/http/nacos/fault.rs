@@ -1,0 +1,116 @@
+//! Why an operation is refused, and how each generation says it (http.md 4.2, 4.4, 4.5).
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    http::nacos::Generation,
+    model::{IllegalInstance, IllegalParam, UnknownGenerator},
+    node::Rejection,
+};
+
+/// A refused operation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A required parameter is not there.
+    Missing {
+        /// Its name.
+        name: &'static str,
+        /// Its type, as the newer generations call it.
+        kind: &'static str,
+    },
+    /// A parameter that no operation accepts.
+    Illegal(IllegalParam),
+    /// A parameter whose text is no value of its type.
+    Unreadable(String),
+    /// Refused for what it says: a status, a code with its name, and what is wrong.
+    Refused(StatusCode, u32, &'static str, String),
+    /// The newest generation answers a beat of nobody with status 200.
+    BeatOfNobody,
+}
+
+impl Fault {
+    /// A value that reads but is not allowed.
+    pub(super) fn validation(text: impl Into<String>) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 20_002, "parameter validate error", text.into())
+    }
+
+    /// A weight that is out of range.
+    pub(super) fn weight() -> Self {
+        let text = "instance format invalid: The weights range from 0.0 to 10000.0";
+        Self::Refused(StatusCode::BAD_REQUEST, 21_001, "weight error", text.into())
+    }
+
+    /// Metadata that are neither a flat JSON object nor pairs. The reference answers 500 in all generations.
+    pub(super) fn metadata(given: &str) -> Self {
+        let text = format!("metadata format incorrect:{given}");
+        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 21_002, "instance metadata error", text)
+    }
+
+    /// What is asked for is not there.
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
+        Self::Refused(StatusCode::NOT_FOUND, 20_004, "resource not found", text.into())
+    }
+
+    /// Durable instances need a store that this node does not have yet.
+    pub(super) fn persistent() -> Self {
+        let text = "persistent instances are not supported by this server; register with ephemeral=true";
+        Self::Refused(StatusCode::NOT_IMPLEMENTED, 40_001, "API function disabled.", text.into())
+    }
+
+    /// The response as this generation writes it.
+    pub(super) fn render(self, generation: Generation) -> Response {
+        let v1 = generation == Generation::V1;
+        match self {
+            // The parameter check of a Nacos server stands before its handlers and speaks text in every generation.
+            Fault::Illegal(illegal) => (StatusCode::BAD_REQUEST, format!("{illegal}\r\n")).into_response(),
+            Fault::Missing { name, .. } if v1 => text(StatusCode::BAD_REQUEST, format!("Param '{name}' is required.")),
+            Fault::Missing { name, kind } => {
+                let data = format!("Required parameter '{name}' type {kind} is not present");
+                enveloped(StatusCode::BAD_REQUEST, 10_000, "parameter missing", Some(&data))
+            }
+            Fault::Unreadable(why) if v1 => text(StatusCode::BAD_REQUEST, why),
+            Fault::Unreadable(why) => enveloped(StatusCode::INTERNAL_SERVER_ERROR, 30_000, &why, None),
+            Fault::Refused(status, _, _, why) if v1 => text(status, why),
+            Fault::Refused(status, code, message, why) => enveloped(status, code, message, Some(&why)),
+            Fault::BeatOfNobody => enveloped(StatusCode::OK, 21_003, "instance not found", None),
+        }
+    }
+}
+
+impl From<IllegalParam> for Fault {
+    fn from(illegal: IllegalParam) -> Self {
+        Self::Illegal(illegal)
+    }
+}
+
+impl From<IllegalInstance> for Fault {
+    fn from(illegal: IllegalInstance) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 21_004, "instance error", illegal.to_string())
+    }
+}
+
+impl From<UnknownGenerator> for Fault {
+    fn from(unknown: UnknownGenerator) -> Self {
+        let text = format!("caused: {unknown};");
+        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", text)
+    }
+}
+
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", rejection.to_string())
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response {
+    (status, [(axum::http::header::CONTENT_TYPE, "text/plain;charset=UTF-8")], body).into_response()
+}
+
+fn enveloped(status: StatusCode, code: u32, message: &str, data: Option<&str>) -> Response {
+    (status, Json(json!({"code": code, "message": message, "data": data}))).into_response()
+}
