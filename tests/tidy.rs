@@ -11,13 +11,14 @@ use std::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Which modules a module may use: those on floors below its own. The ground first.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 19] = [
     ("proto", 0),
     ("model", 0),
     ("wire", 1),
     ("task", 1),
     ("registry", 2),
     ("push", 3),
+    ("health", 3),
     ("node", 4),
     ("runtime", 5),
     ("metrics", 5),

@@ -110,6 +110,7 @@ fn publish(stats: &Stats, connections: usize) {
         (names::SUBSCRIBERS, size.subscribers),
         (names::ENCODED_BYTES, size.encoded_bytes),
         (names::PUSH_PENDING, stats.pending_pushes),
+        (names::BEATING, stats.health.beating),
     ];
     for (name, value) in gauges {
         gauge!(name).set(value as f64);
@@ -125,6 +126,9 @@ fn publish(stats: &Stats, connections: usize) {
     ];
     for (result, value) in results {
         counter!(names::PUSHES, "result" => result).absolute(value);
+    }
+    for (to, value) in [("unhealthy", stats.health.unhealthy), ("removed", stats.health.removed)] {
+        counter!(names::EXPIRED, "to" => to).absolute(value);
     }
     for (kind, value) in Change::KINDS.into_iter().zip(stats.changes) {
         counter!(names::CHANGES, "change" => kind).absolute(value);

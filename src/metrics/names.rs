@@ -36,8 +36,13 @@ pub const REQUESTS: &str = "roster_requests_total";
 /// Changes of the registry, by `change`.
 pub const CHANGES: &str = "roster_changes_total";
 
+/// Instances that are kept by their heart beats.
+pub const BEATING: &str = "roster_beating_instances";
+/// Instances whose heart beats stayed away, by what became of them (`to`).
+pub const EXPIRED: &str = "roster_expired_instances_total";
+
 /// All of them, with help texts.
-pub const ALL: [(&str, Kind, &str); 12] = [
+pub const ALL: [(&str, Kind, &str); 14] = [
     (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
     (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
     (CLIENTS, Kind::Gauge, "Clients the registry knows"),
@@ -50,4 +55,6 @@ pub const ALL: [(&str, Kind, &str); 12] = [
     (PUSH_DELAY, Kind::Histogram, "Seconds from a change to its acknowledgement by a subscriber"),
     (REQUESTS, Kind::Counter, "Unary gRPC requests by type and result"),
     (CHANGES, Kind::Counter, "Changes of the registry by kind"),
+    (BEATING, Kind::Gauge, "Instances that are kept by their heart beats"),
+    (EXPIRED, Kind::Counter, "Instances whose heart beats stayed away, by what became of them"),
 ];

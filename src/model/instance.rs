@@ -10,6 +10,9 @@ use crate::model::{DEFAULT_CLUSTER, Metadata, Millis, ServiceKey};
 const HEART_BEAT_INTERVAL: &str = "preserved.heart.beat.interval";
 const HEART_BEAT_TIMEOUT: &str = "preserved.heart.beat.timeout";
 const IP_DELETE_TIMEOUT: &str = "preserved.ip.delete.timeout";
+const ENABLE_CLIENT_BEAT: &str = "enableClientBeat";
+/// What Nacos reads as yes, in any case (`ConvertUtils.toBoolean`).
+const YES: [&str; 5] = ["true", "on", "yes", "y", "t"];
 /// Metadata key that names how the id of an instance is made.
 const ID_GENERATOR: &str = "preserved.instance.id.generator";
 
@@ -55,6 +58,9 @@ pub struct HeartBeat {
     pub timeout: Millis,
     /// Silence after which it is removed.
     pub delete_timeout: Millis,
+    /// Whether silence counts at all. Metadata `enableClientBeat=true` switches that off: the name says the opposite,
+    /// but so does Nacos (`InstanceEnableBeatCheckInterceptor`), and callers rely on it.
+    pub expires: bool,
 }
 
 /// Why an instance may not be registered (Nacos `NamingUtils.checkInstanceIsLegal` and the id generators).
@@ -91,6 +97,10 @@ impl Instance {
             interval: self.metadata.number(HEART_BEAT_INTERVAL).unwrap_or(5_000),
             timeout: self.metadata.number(HEART_BEAT_TIMEOUT).unwrap_or(15_000),
             delete_timeout: self.metadata.number(IP_DELETE_TIMEOUT).unwrap_or(30_000),
+            expires: !self
+                .metadata
+                .get(ENABLE_CLIENT_BEAT)
+                .is_some_and(|value| YES.iter().any(|yes| yes.eq_ignore_ascii_case(value))),
         }
     }
 
@@ -187,6 +197,14 @@ mod tests {
         assert!(refused(&[(HEART_BEAT_TIMEOUT, "6000"), (IP_DELETE_TIMEOUT, "4000")]));
         assert!(!refused(&[(HEART_BEAT_INTERVAL, "1000"), (HEART_BEAT_TIMEOUT, "6000"), (IP_DELETE_TIMEOUT, "4000")]));
         assert!(!refused(&[(HEART_BEAT_INTERVAL, "abc")]), "text is ignored");
+    }
+
+    #[test]
+    fn an_instance_expires_unless_its_client_beat_is_enabled() {
+        assert!(with_metadata(&[]).heart_beat().expires);
+        for (value, expires) in [("true", false), ("Yes", false), ("false", true), ("", true), ("1", true)] {
+            assert_eq!(with_metadata(&[(ENABLE_CLIENT_BEAT, value)]).heart_beat().expires, expires, "{value}");
+        }
     }
 
     #[test]

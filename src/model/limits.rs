@@ -26,6 +26,8 @@ pub const ENCODINGS_PER_SERVICE: usize = 8;
 /// Pushes made in one hold of the node's lock, so that requests wait microseconds and not a whole storm. One service
 /// is always finished.
 pub const PUSHES_PER_POLL: usize = 512;
+/// Silent instances looked at in one hold of the node's lock, for the same reason.
+pub const SILENT_PER_POLL: usize = 256;
 /// How long an encoding nobody subscribes to is kept after its last read, in milliseconds.
 pub const ENCODING_IDLE_MILLIS: u64 = 10_000;
 

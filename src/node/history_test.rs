@@ -35,6 +35,8 @@ enum Step {
     Deregister(u8, u8),
     /// By a client that is known by its address.
     Address(u8, bool),
+    /// Of that client, with the whole instance or without.
+    Beat(u8, bool),
     Protect(u8, bool),
     Subscribe(u8, u8, usize),
     Unsubscribe(u8, u8),
@@ -57,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (both.clone(), prop::collection::vec(1u16..7, 0..4)).prop_map(|((c, s), ports)| Step::Register(c, s, ports)),
         2 => both.clone().prop_map(|(c, s)| Step::Deregister(c, s)),
         1 => (service.clone(), any::<bool>()).prop_map(|(s, there)| Step::Address(s, there)),
+        2 => (service.clone(), any::<bool>()).prop_map(|(s, full)| Step::Beat(s, full)),
         1 => (service.clone(), any::<bool>()).prop_map(|(s, on)| Step::Protect(s, on)),
         5 => (both.clone(), filter.clone()).prop_map(|((c, s), filter)| Step::Subscribe(c, s, filter)),
         1 => both.prop_map(|(c, s)| Step::Unsubscribe(c, s)),
@@ -249,6 +252,11 @@ impl World {
                 } else {
                     Input::Deregister { client, service }
                 });
+            }
+            Step::Beat(service, full) => {
+                let (client, service) = (ClientId::address("10.0.0.2", 80), key(service));
+                let instance = full.then(|| Box::new(instance(80)));
+                self.handle(Input::Beat { client, service, instance });
             }
             Step::Protect(service, on) => {
                 self.handle(Input::Protect { service: key(service), threshold: on.then_some(0.5) });

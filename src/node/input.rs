@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Millis, Published, ServiceKey},
+    model::{ClientId, Instance, Millis, Published, ServiceKey},
     push::PushNo,
     registry::Selection,
 };
@@ -15,7 +15,8 @@ pub enum Input {
     Connect(ClientId),
     /// A connection is gone.
     Disconnect(ClientId),
-    /// A client publishes this for a service and nothing else. A client known by its address appears by publishing.
+    /// A client publishes this for a service and nothing else, for as long as it is there. A client known by its address
+    /// appears by publishing.
     Register {
         /// Who.
         client: ClientId,
@@ -23,6 +24,24 @@ pub enum Input {
         service: ServiceKey,
         /// What.
         content: Published,
+    },
+    /// A client publishes this for a service for as long as it beats; this counts as a beat.
+    RegisterBeating {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+        /// What, with its heart beat times.
+        instance: Box<Instance>,
+    },
+    /// A client says that what it publishes for a service is alive, and thus healthy.
+    Beat {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+        /// What is registered when nothing is; none of it counts when something is.
+        instance: Option<Box<Instance>>,
     },
     /// A client publishes nothing for a service any more. A client known by its address is gone with its last publication.
     Deregister {
@@ -55,6 +74,11 @@ pub enum Input {
         service: ServiceKey,
         /// Of which instances.
         selection: Selection,
+    },
+    /// All instances of a service, also those lists leave out because they are disabled.
+    Instances {
+        /// Which service.
+        service: ServiceKey,
     },
     /// Names of the services of a group, by page.
     List {

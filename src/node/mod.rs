@@ -4,6 +4,9 @@
 //! answered; whatever leaves the node leaves by `poll`. Everything in it can be simulated: time is an argument, nothing is
 //! random, the order of iteration is fixed. Never touches a socket, a file or a clock.
 
+mod beat;
+#[cfg(test)]
+mod beat_test;
 #[cfg(test)]
 mod history_test;
 mod input;
@@ -15,10 +18,11 @@ mod reject;
 use compact_str::CompactString;
 
 pub use input::Input;
-pub use output::{Output, Reply, View};
+pub use output::{Beat, Output, Reply, View};
 pub use reject::Rejection;
 
 use crate::{
+    health::{self, Health},
     model::{ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
     push::{self, PushEngine},
     registry::{self, Change, Command, Registry, Selection, Subscriber},
@@ -42,6 +46,8 @@ pub struct Stats {
     pub pushes: push::Counts,
     /// Push marks waiting to be drained.
     pub pending_pushes: usize,
+    /// Heart beats and their absence.
+    pub health: health::Counts,
     /// Changes so far, by [`Change::kind`].
     pub changes: [u64; Change::KINDS.len()],
 }
@@ -51,6 +57,7 @@ pub struct Stats {
 pub struct Node {
     registry: Registry,
     push: PushEngine,
+    health: Health,
     clock: HybridClock,
     changes: [u64; Change::KINDS.len()],
     /// Kept to be filled again.
@@ -63,6 +70,7 @@ impl Node {
         Self {
             registry: Registry::new(settings.registry),
             push: PushEngine::new(settings.push),
+            health: Health::default(),
             clock: HybridClock::above(stored),
             changes: [0; Change::KINDS.len()],
             scratch: Vec::new(),
@@ -74,7 +82,11 @@ impl Node {
         match input {
             Input::Connect(client) => self.apply(now.tick, Command::Connect(client)).map(done),
             Input::Disconnect(client) => self.apply(now.tick, Command::Disconnect(client)).map(done),
-            Input::Register { client, service, content } => self.register(now.tick, client, service, content),
+            Input::Register { client, service, content } => self.register_lasting(now.tick, client, service, content),
+            Input::RegisterBeating { client, service, instance } => {
+                self.register_beating(now.tick, client, service, instance)
+            }
+            Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
             Input::Unsubscribe { client, service, clusters } => {
@@ -83,6 +95,11 @@ impl Node {
                 Ok(Reply::View(self.view(now, &service, &selection)))
             }
             Input::Query { service, selection } => Ok(Reply::View(self.view(now, &service, &selection))),
+            Input::Instances { service } => {
+                let visible = self.registry.visible(&service);
+                let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.clone())).collect());
+                Ok(Reply::Instances(copied))
+            }
             Input::List { group, page, size } => {
                 let (count, names) = self.registry.list(&group, page, size);
                 Ok(Reply::Names(count, names))
@@ -107,12 +124,16 @@ impl Node {
         if self.registry.next_due().is_some_and(|due| due <= now.tick) {
             self.apply(now.tick, Command::Expire).expect("expiry is nobody's command and cannot be refused");
         }
+        // Before the pushes, so that what is silent is gone from lists the moment it counts.
+        if self.health.next_due().is_some_and(|due| due <= now.tick) {
+            self.expire_silent(now.tick);
+        }
         self.push.poll(now, &mut self.registry, &mut self.clock, out);
     }
 
     /// When [`Node::poll`] has something to do; none while there is nothing to wait for.
     pub fn next_deadline(&self) -> Option<Tick> {
-        [self.registry.next_due(), self.push.next_due()].into_iter().flatten().min()
+        [self.registry.next_due(), self.health.next_due(), self.push.next_due()].into_iter().flatten().min()
     }
 
     /// Numbers for operators.
@@ -121,6 +142,7 @@ impl Node {
             size: self.registry.size(),
             pushes: self.push.counts(),
             pending_pushes: self.push.pending(),
+            health: self.health.counts(),
             changes: self.changes,
         }
     }
@@ -129,6 +151,7 @@ impl Node {
     pub fn check(&self) {
         self.registry.check();
         self.push.check(&self.registry);
+        self.health.check(&self.registry);
     }
 
     fn apply(&mut self, now: Tick, command: Command) -> Result<(), Rejection> {
@@ -136,6 +159,7 @@ impl Node {
         for change in self.scratch.drain(..) {
             self.changes[change.kind()] += 1;
             self.push.note(now, change, &self.registry);
+            self.health.note(change);
         }
         result.map_err(Rejection::from)
     }

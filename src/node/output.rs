@@ -4,7 +4,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
-    model::{Millis, ServiceKey},
+    model::{ClientId, Instance, Millis, ServiceKey},
     push::{Oversized, Push},
 };
 
@@ -15,14 +15,30 @@ pub enum Reply {
     Done,
     /// Whether there was anything to deregister.
     Deregistered(bool),
+    /// What a beat met.
+    Beat(Beat),
     /// A list.
     View(View),
+    /// Instances with their publishers, in the order of lists; none when no such service is listed.
+    Instances(Option<Vec<(ClientId, Instance)>>),
     /// A page of names and the count of all.
     Names(usize, Vec<CompactString>),
     /// Services with their numbers of instances and of subscribers.
     Services(Vec<(ServiceKey, usize, usize)>),
     /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
     Acked(Option<Millis>),
+}
+
+/// What a beat met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// Nothing: it is to be registered again.
+    Unknown,
+    /// Something that is healthy now.
+    Alive {
+        /// How often it is to beat.
+        interval: Millis,
+    },
 }
 
 /// A service as one reader sees it.

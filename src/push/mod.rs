@@ -173,7 +173,7 @@ impl PushEngine {
             | Change::ClientConnected
             | Change::ClientDisconnected(_)
             | Change::ClientRegistered
-            | Change::ClientDeregistered => {}
+            | Change::ClientDeregistered { .. } => {}
         }
     }
 

@@ -23,6 +23,12 @@ impl Registry {
                     self.deregister(now, number, service, changes);
                 }
             }
+            Command::Health { client, service, healthy } => {
+                let number = self.require(&client)?;
+                if let Some(service) = self.directory.find(&service) {
+                    self.find_healthy(number, service, healthy, changes);
+                }
+            }
             Command::Subscribe { client, service, subscriber } => {
                 let number = self.require(&client)?;
                 self.subscribe(number, &service, subscriber, changes);
@@ -109,7 +115,21 @@ impl Registry {
         if service.publications.is_empty() {
             self.empty.add(number, (), now + self.limits.empty_service_expiry);
         }
-        changes.extend([Change::ClientDeregistered, Change::ServiceChanged(number)]);
+        changes.extend([Change::ClientDeregistered { service: number, client }, Change::ServiceChanged(number)]);
+    }
+
+    /// Keeps the order of publications: a beat is no newer content, so it hides nobody's.
+    fn find_healthy(&mut self, client: ClientNo, number: ServiceNo, healthy: bool, changes: &mut Vec<Change>) {
+        let service = &mut self.services[number.0 as usize];
+        let instances = service.published_by_mut(client).map_or(&mut [][..], Published::instances_mut);
+        if instances.iter().all(|instance| instance.healthy == healthy) {
+            return;
+        }
+        instances.iter_mut().for_each(|instance| instance.healthy = healthy);
+        service.version += 1;
+        // Nacos leaves the revision as it is, so its copies on other nodes cannot notice that they missed this.
+        self.clients[client.0 as usize].revision += 1;
+        changes.push(Change::ServiceChanged(number));
     }
 
     fn subscribe(&mut self, client: ClientNo, key: &ServiceKey, subscriber: Subscriber, changes: &mut Vec<Change>) {

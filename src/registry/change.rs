@@ -12,7 +12,12 @@ pub enum Change {
     /// A client publishes something else for a service than before.
     ClientRegistered,
     /// A client publishes nothing for a service any more.
-    ClientDeregistered,
+    ClientDeregistered {
+        /// The service.
+        service: ServiceNo,
+        /// Who published.
+        client: ClientNo,
+    },
     /// A client subscribes; `first` when it did not before.
     ClientSubscribed {
         /// The service.
@@ -54,7 +59,7 @@ impl Change {
             Change::ClientConnected => 0,
             Change::ClientDisconnected(_) => 1,
             Change::ClientRegistered => 2,
-            Change::ClientDeregistered => 3,
+            Change::ClientDeregistered { .. } => 3,
             Change::ClientSubscribed { .. } => 4,
             Change::ClientUnsubscribed { .. } => 5,
             Change::ServiceChanged(_) => 6,

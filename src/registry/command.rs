@@ -30,6 +30,15 @@ pub enum Command {
         /// Where.
         service: ServiceKey,
     },
+    /// What a client publishes for a service is found healthy or not. Nothing happens when it publishes nothing there.
+    Health {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        service: ServiceKey,
+        /// How it is found.
+        healthy: bool,
+    },
     /// A client wants to hear of a service, which need not be there.
     Subscribe {
         /// Who.

@@ -31,7 +31,7 @@ pub use service::{ServiceNo, Subscriber};
 pub use view::Selection;
 
 use crate::{
-    model::{ClientId, Millis, ServiceKey, Tick},
+    model::{ClientId, Millis, Published, ServiceKey, Tick},
     registry::{client::Client, directory::Directory, encodings::Encodings, service::Service},
     task::DelayedTasks,
 };
@@ -122,6 +122,11 @@ impl Registry {
     pub fn publishes(&self, client: &ClientId, service: &ServiceKey) -> bool {
         let number = self.directory.find(service).zip(self.client_no(client));
         number.is_some_and(|(service, client)| self.services[service.0 as usize].published_by(client).is_some())
+    }
+
+    /// What a client publishes for a service that is there.
+    pub fn published(&self, service: ServiceNo, client: ClientNo) -> Option<&Published> {
+        self.services[service.0 as usize].published_by(client)
     }
 
     /// The number of a service that somebody published or subscribed to and that is not forgotten yet.

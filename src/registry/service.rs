@@ -88,6 +88,12 @@ impl Service {
         Some(&self.publications[at].content)
     }
 
+    /// What `client` publishes, to be changed.
+    pub(super) fn published_by_mut(&mut self, client: ClientNo) -> Option<&mut Published> {
+        let at = self.publications.binary_search_by_key(&client, |publication| publication.client).ok()?;
+        Some(&mut self.publications[at].content)
+    }
+
     /// Removes what `client` publishes.
     pub(super) fn withdraw(&mut self, client: ClientNo) -> Option<Published> {
         let at = self.publications.binary_search_by_key(&client, |publication| publication.client).ok()?;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
-    model::{ClusterFilter, Instance, Millis, Tick},
-    registry::{Encoded, Registry, ServiceNo, service::Service},
+    model::{ClientId, ClusterFilter, Instance, Millis, ServiceKey, Tick},
+    registry::{ClientNo, Encoded, Registry, ServiceNo, service::Service},
     wire::encode_host,
 };
 
@@ -27,6 +27,14 @@ impl Registry {
         let encoded = service.encode(selection);
         self.encodings.put(now, number, selection.clone(), encoded.clone());
         encoded
+    }
+
+    /// All instances of a listed service with their publishers, in the order of lists: those that lists leave out because
+    /// they are disabled too, but not those that a newer one with their address hides. None when it is not listed.
+    pub fn visible(&self, service: &ServiceKey) -> Option<impl Iterator<Item = (&ClientId, &Instance)>> {
+        let service = &self.services[self.find(service)?.0 as usize];
+        let visible = || service.visible().map(|(client, instance)| (self.client_id(client), instance));
+        service.listed.then(visible)
     }
 
     /// A stamp for what a reader of the service is shown now: `clock` gives hybrid time not below a floor. Greater than
@@ -55,29 +63,31 @@ impl Service {
 
     /// The instances readers may see, by address: of two with the same address the newer hides the older, so that no
     /// list names an address twice (the C# SDK throws on one that does).
-    fn visible(&self) -> impl Iterator<Item = &Instance> {
-        let mut newest: BTreeMap<(&str, u16, &str), (u64, &Instance)> = BTreeMap::new();
+    fn visible(&self) -> impl Iterator<Item = (ClientNo, &Instance)> {
+        let mut newest: BTreeMap<(&str, u16, &str), (u64, ClientNo, &Instance)> = BTreeMap::new();
         for publication in &self.publications {
             for instance in publication.content.instances() {
+                let found = (publication.order, publication.client, instance);
                 match newest.entry(instance.address()) {
                     Entry::Vacant(free) => {
-                        free.insert((publication.order, instance));
+                        free.insert(found);
                     }
                     // Within one batch the later one counts.
                     Entry::Occupied(mut taken) if taken.get().0 <= publication.order => {
-                        taken.insert((publication.order, instance));
+                        taken.insert(found);
                     }
                     Entry::Occupied(_) => {}
                 }
             }
         }
-        newest.into_values().map(|(_, instance)| instance)
+        newest.into_values().map(|(_, client, instance)| (client, instance))
     }
 
     /// Selects and encodes, in the order of Nacos's rule: cluster and enabled, healthy only, then protection.
     fn encode(&self, selection: &Selection) -> Encoded {
         let selected: Vec<&Instance> = self
             .visible()
+            .map(|(_, instance)| instance)
             .filter(|instance| instance.enabled && selection.filter.admits(&instance.cluster))
             .filter(|instance| instance.healthy || !selection.healthy_only)
             .collect();

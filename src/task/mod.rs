@@ -73,6 +73,11 @@ impl<K: Ord + Copy, T: Task> DelayedTasks<K, T> {
         self.tasks.get(&key).map(|(_, task)| task)
     }
 
+    /// When the task of `key` is due, if it has work.
+    pub fn due(&self, key: K) -> Option<Tick> {
+        self.tasks.get(&key).map(|(at, _)| *at)
+    }
+
     /// When the next task is due.
     pub fn next_due(&self) -> Option<Tick> {
         self.due.first().map(|(at, _)| *at)

@@ -1,0 +1,96 @@
+//! Registrations that live as long as they beat (Nacos `InstanceOperatorClientImpl.handleBeat`).
+
+use crate::{
+    health::{Silent, Verdict},
+    model::{ClientId, Instance, Published, ServiceKey, Tick},
+    node::{Beat, Node, Rejection, Reply},
+    registry::{ClientNo, Command, ServiceNo},
+};
+
+impl Node {
+    pub(super) fn register_beating(
+        &mut self,
+        now: Tick,
+        client: ClientId,
+        service: ServiceKey,
+        instance: Box<Instance>,
+    ) -> Result<Reply, Rejection> {
+        self.register(now, client.clone(), service.clone(), Published::One(instance))?;
+        let (service, client) = self.numbers(&service, &client).expect("just registered");
+        self.health.watch(now, service, client, &self.registry);
+        Ok(Reply::Done)
+    }
+
+    /// A registration that lives as long as its client or until it is withdrawn, in place of one that had to beat.
+    pub(super) fn register_lasting(
+        &mut self,
+        now: Tick,
+        client: ClientId,
+        service: ServiceKey,
+        content: Published,
+    ) -> Result<Reply, Rejection> {
+        self.register(now, client.clone(), service.clone(), content)?;
+        // Not left to the changes: the same content again is none, but it lasts from now on.
+        let (service, client) = self.numbers(&service, &client).expect("just registered");
+        self.health.forget(service, client);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn beat(
+        &mut self,
+        now: Tick,
+        client: ClientId,
+        service: ServiceKey,
+        instance: Option<Box<Instance>>,
+    ) -> Result<Reply, Rejection> {
+        let Some((service_no, client_no)) = self.numbers(&service, &client) else {
+            return self.beat_of_unknown(now, client, service, instance);
+        };
+        let published = self.registry.published(service_no, client_no);
+        let Some(known) = published.and_then(|content| content.instances().first()) else {
+            return self.beat_of_unknown(now, client, service, instance);
+        };
+        let (healthy, interval) = (known.healthy, known.heart_beat().interval);
+        let beating = self.health.beat(now, service_no, client_no);
+        if !healthy {
+            self.apply(now, Command::Health { client, service, healthy: true })?;
+            if beating {
+                self.health.watch(now, service_no, client_no, &self.registry);
+            }
+        }
+        Ok(Reply::Beat(Beat::Alive { interval }))
+    }
+
+    fn beat_of_unknown(
+        &mut self,
+        now: Tick,
+        client: ClientId,
+        service: ServiceKey,
+        instance: Option<Box<Instance>>,
+    ) -> Result<Reply, Rejection> {
+        let Some(instance) = instance else {
+            return Ok(Reply::Beat(Beat::Unknown));
+        };
+        let interval = instance.heart_beat().interval;
+        self.register_beating(now, client, service, instance)?;
+        Ok(Reply::Beat(Beat::Alive { interval }))
+    }
+
+    /// Does what silence makes of instances.
+    pub(super) fn expire_silent(&mut self, now: Tick) {
+        let mut silent = Vec::new();
+        self.health.poll(now, &self.registry, &mut silent);
+        for Silent { service, client, verdict } in silent {
+            let (client, service) = (self.registry.client_id(client).clone(), self.registry.key(service).clone());
+            let done = match verdict {
+                Verdict::Unhealthy => self.apply(now, Command::Health { client, service, healthy: false }),
+                Verdict::Removed => self.deregister(now, client, service).map(drop),
+            };
+            done.expect("a client that publishes is there");
+        }
+    }
+
+    fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
+        self.registry.find(service).zip(self.registry.client_no(client))
+    }
+}
