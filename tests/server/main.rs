@@ -4,5 +4,6 @@
 mod connection;
 mod golden;
 mod http;
+mod http_golden;
 mod sdk;
 mod support;

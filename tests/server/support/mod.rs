@@ -6,6 +6,7 @@ mod raw;
 mod stream;
 mod transport;
 
+pub use http::{HttpAnswer, HttpRequest};
 pub use node::Node;
 pub use raw::{Outcome, RawClient, payload};
 pub use stream::{BiStream, Message, acknowledge};

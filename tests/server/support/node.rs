@@ -34,9 +34,14 @@ impl Node {
         self.server.addresses()[1].port()
     }
 
+    /// The main port, which HTTP clients go to.
+    pub fn http_port(&self) -> u16 {
+        self.server.addresses()[0].port()
+    }
+
     /// Asks over HTTP/1.1 on the main port: the status and the body.
     pub async fn http(&self, method: &str, path: &str) -> (u16, String) {
-        self.http_at(self.server.addresses()[0].port(), method, path).await
+        self.http_at(self.http_port(), method, path).await
     }
 
     /// Asks over HTTP/1.1 on a port.
