@@ -69,6 +69,7 @@ fn filled(encodings: usize) -> Node {
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     writes(&mut criterion);
+    beats(&mut criterion);
     reads(&mut criterion);
     views(&mut criterion);
     pushes(&mut criterion);
@@ -102,6 +103,28 @@ fn writes(criterion: &mut Criterion) {
         });
     });
     group.finish();
+}
+
+/// Ten thousand instances that beat, each in turn, and nothing that comes of it.
+fn beats(criterion: &mut Criterion) {
+    let mut node = Node::new(settings(KEEPS), 0);
+    handle(&mut node, Input::CeilingStored(u64::MAX / 2));
+    let places: Vec<(ClientId, usize, usize)> = (0..10_000 / INSTANCES)
+        .flat_map(|service| (0..INSTANCES).map(move |place| (service, place)))
+        .map(|(service, place)| (ClientId::address(&format!("10.1.{service}.{place}"), 8080), service, place))
+        .collect();
+    for (client, at, place) in &places {
+        let instance = Box::new(instance(*at, *place, 0));
+        handle(&mut node, Input::RegisterBeating { client: client.clone(), service: service(*at), instance });
+    }
+    let services: Vec<_> = (0..10_000 / INSTANCES).map(service).collect();
+    let mut turn = places.iter().cycle();
+    criterion.bench_function("beat", |bencher| {
+        bencher.iter(|| {
+            let (client, at, _) = turn.next().expect("a cycle");
+            handle(&mut node, Input::Beat { client: client.clone(), service: services[*at].clone(), instance: None })
+        });
+    });
 }
 
 fn reads(criterion: &mut Criterion) {

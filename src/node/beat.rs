@@ -11,12 +11,12 @@ impl Node {
     pub(super) fn register_beating(
         &mut self,
         now: Tick,
-        client: ClientId,
-        service: ServiceKey,
+        client: &ClientId,
+        service: &ServiceKey,
         instance: Box<Instance>,
     ) -> Result<Reply, Rejection> {
         self.register(now, client.clone(), service.clone(), Published::One(instance))?;
-        let (service, client) = self.numbers(&service, &client).expect("just registered");
+        let (service, client) = self.numbers(service, client).expect("just registered");
         self.health.watch(now, service, client, &self.registry);
         Ok(Reply::Done)
     }
@@ -29,11 +29,13 @@ impl Node {
         service: ServiceKey,
         content: Published,
     ) -> Result<Reply, Rejection> {
-        self.register(now, client.clone(), service.clone(), content)?;
+        let before = self.numbers(&service, &client);
+        let done = self.register(now, client, service, content)?;
         // Not left to the changes: the same content again is none, but it lasts from now on.
-        let (service, client) = self.numbers(&service, &client).expect("just registered");
-        self.health.forget(service, client);
-        Ok(Reply::Done)
+        if let Some((service, client)) = before {
+            self.health.forget(service, client);
+        }
+        Ok(done)
     }
 
     pub(super) fn beat(
@@ -43,12 +45,11 @@ impl Node {
         service: ServiceKey,
         instance: Option<Box<Instance>>,
     ) -> Result<Reply, Rejection> {
-        let Some((service_no, client_no)) = self.numbers(&service, &client) else {
-            return self.beat_of_unknown(now, client, service, instance);
-        };
-        let published = self.registry.published(service_no, client_no);
-        let Some(known) = published.and_then(|content| content.instances().first()) else {
-            return self.beat_of_unknown(now, client, service, instance);
+        let numbers = self.numbers(&service, &client);
+        let published = numbers.and_then(|(service, client)| self.registry.published(service, client));
+        let known = published.and_then(|content| content.instances().first());
+        let Some(((service_no, client_no), known)) = numbers.zip(known) else {
+            return self.beat_of_unknown(now, &client, &service, instance);
         };
         let (healthy, interval) = (known.healthy, known.heart_beat().interval);
         let beating = self.health.beat(now, service_no, client_no);
@@ -64,8 +65,8 @@ impl Node {
     fn beat_of_unknown(
         &mut self,
         now: Tick,
-        client: ClientId,
-        service: ServiceKey,
+        client: &ClientId,
+        service: &ServiceKey,
         instance: Option<Box<Instance>>,
     ) -> Result<Reply, Rejection> {
         let Some(instance) = instance else {

@@ -42,7 +42,7 @@ impl Scene {
         self.handle(Input::RegisterBeating { client, service, instance: Box::new(instance) });
     }
 
-    fn lasting(&mut self, instance: Instance) {
+    fn lasting(&mut self, instance: &Instance) {
         let content = Published::One(Box::new(instance.clone()));
         self.handle(Input::Register { client: client(instance.port), service: key("s"), content });
     }
@@ -220,7 +220,7 @@ fn a_full_beat_registers_what_is_unknown_and_changes_nothing_that_is_known() {
 #[test]
 fn what_does_not_beat_does_not_expire_but_a_beat_sets_its_health() {
     let mut scene = Scene::new();
-    scene.lasting(Instance { healthy: false, ..instance(80) });
+    scene.lasting(&Instance { healthy: false, ..instance(80) });
     assert_eq!(scene.beat(80, None), ALIVE);
     scene.until(1_000_000);
     assert_eq!(scene.shown(), [(80, true)]);
@@ -233,7 +233,7 @@ fn a_lasting_registration_ends_the_beats_of_the_one_it_replaces_even_an_equal_on
     for lasting in [instance(80), timed(80, &[(TIMEOUT, 60_000)])] {
         scene.register(instance(80));
         assert_eq!(scene.node.stats().health.beating, 1);
-        scene.lasting(lasting);
+        scene.lasting(&lasting);
         assert_eq!(scene.node.stats().health.beating, 0);
     }
     scene.until(1_000_000);

@@ -84,7 +84,7 @@ impl Node {
             Input::Disconnect(client) => self.apply(now.tick, Command::Disconnect(client)).map(done),
             Input::Register { client, service, content } => self.register_lasting(now.tick, client, service, content),
             Input::RegisterBeating { client, service, instance } => {
-                self.register_beating(now.tick, client, service, instance)
+                self.register_beating(now.tick, &client, &service, instance)
             }
             Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),

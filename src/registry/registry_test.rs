@@ -95,6 +95,25 @@ fn the_same_content_again_is_no_change() {
 }
 
 #[test]
+fn health_is_a_change_only_when_it_differs_and_hides_nobody() {
+    let mut registry = Checked::new();
+    registry.connect("old");
+    registry.connect("new");
+    registry.register("old", "s", one(1));
+    registry.register("new", "s", Published::One(Box::new(Instance { weight: 2.0, ..instance(1) })));
+    let health =
+        |client: &str, service, healthy| Command::Health { client: client.into(), service: key(service), healthy };
+    assert_eq!(registry.apply(health("old", "s", true)), Ok(vec![]));
+    let number = registry.registry.find(&key("s")).expect("registered");
+    assert_eq!(registry.apply(health("old", "s", false)), Ok(vec![Change::ServiceChanged(number)]));
+    assert!(registry.hosts("s", &Selection::default()).contains(r#""weight":2.0"#), "the newer content still shows");
+    assert_eq!(registry.apply(health("new", "s", false)), Ok(vec![Change::ServiceChanged(number)]));
+    assert!(registry.hosts("s", &Selection::default()).contains(r#""healthy":false"#));
+    assert_eq!(registry.apply(health("new", "t", false)), Ok(vec![]), "a service it does not publish for");
+    assert!(registry.apply(health("nobody", "s", false)).is_err());
+}
+
+#[test]
 fn the_newer_of_two_equal_addresses_hides_the_older() {
     let mut registry = Checked::new();
     registry.connect("old");

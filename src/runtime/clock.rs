@@ -37,3 +37,16 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An instance's metadata can put its deadline there.
+    #[tokio::test]
+    async fn the_end_of_time_can_be_waited_for() {
+        let clock = Clock::new();
+        let slept = tokio::time::timeout(Duration::from_millis(20), clock.sleep_until(Some(Tick(u64::MAX)))).await;
+        assert!(slept.is_err(), "and does not come soon");
+    }
+}
