@@ -38,7 +38,7 @@ impl Api {
 
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
-    let nacos = nacos::router()
+    let compatible = nacos::router()
         .route("/v1/ns/operator/metrics", get(compatible::metrics))
         .route("/v1/ns/ops/metrics", get(compatible::metrics))
         .route("/v1/auth/login", post(compatible::login))
@@ -57,7 +57,9 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/services/protection", post(native::protect))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
     Router::new()
-        .nest("/nacos", nacos)
+        .nest("/nacos", compatible)
+        .fallback(nacos::unknown)
+        .method_not_allowed_fallback(nacos::unknown_method)
         .nest("/roster/v1", native)
         .route("/metrics", get(native::metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES))

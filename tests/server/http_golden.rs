@@ -21,7 +21,12 @@ async fn recorded_cases_are_answered_as_recorded() {
         let mut recorded = recorded(fixtures.version);
         slow += recorded.cases.iter().filter(|case| case.slow).count();
         let found = (recorded.files, recorded.cases.len(), recorded.cases.iter().filter(|case| case.slow).count());
-        assert_eq!(found, (fixtures.files, fixtures.cases, fixtures.slow), "files, cases, slow ones of {}", fixtures.version);
+        assert_eq!(
+            found,
+            (fixtures.files, fixtures.cases, fixtures.slow),
+            "files, cases, slow ones of {}",
+            fixtures.version
+        );
         recorded.cases.retain(|case| wanted.as_ref().is_none_or(|prefix| case.id.starts_with(prefix)));
         ran.extend(run(&recorded.cases).await);
     }

@@ -20,6 +20,8 @@ pub(super) struct Call<'a> {
     pub(super) api: &'a Api,
     pub(super) params: &'a Params,
     pub(super) generation: Generation,
+    /// Whether the operation only reads.
+    pub(super) reads: bool,
 }
 
 impl Call<'_> {
@@ -34,14 +36,31 @@ impl Call<'_> {
         let (group, name) = self.names();
         check_param(Param::Service, name)?;
         check_param(Param::Group, group)?;
-        for clusters in ["clusterName", "cluster", "clusters"] {
-            self.params.text(clusters).split(',').try_for_each(|cluster| check_param(Param::Cluster, cluster))?;
+        // The newer generations look for any text among the clusters there are.
+        if self.generation == Generation::V1 || !self.reads {
+            for clusters in ["clusterName", "cluster", "clusters"] {
+                self.params.text(clusters).split(',').try_for_each(|cluster| check_param(Param::Cluster, cluster))?;
+            }
         }
-        check_param(Param::Ip, self.params.text("ip"))?;
-        if !self.params.text("port").trim().is_empty() {
-            port(self.params.text("port"))?;
+        metadata::parse(self.metadata()).map(drop)
+    }
+
+    /// Metadata as they are given; the first generation trims what it reads.
+    fn metadata(&self) -> &str {
+        let given = self.params.text("metadata");
+        if self.generation == Generation::V1 { given.trim() } else { given }
+    }
+
+    /// A required parameter that is absent or empty, in the words for this operation.
+    fn missing(&self, name: &'static str, kind: &'static str) -> Fault {
+        if self.generation != Generation::V2 || !self.reads {
+            return Fault::Missing { name, kind };
         }
-        metadata::parse(self.params.text("metadata")).map(drop)
+        match self.params.get(name) {
+            None => Fault::MissingSingle { name, kind },
+            Some(_) if kind == "Integer" => Fault::EmptySingle { name, kind },
+            Some(_) => Fault::validation(format!("Param '{name}' is illegal, {name} is blank")),
+        }
     }
 
     /// Group and plain name as they are given; a grouped name decides the group.
@@ -55,7 +74,7 @@ impl Call<'_> {
         let given = self.params.text("serviceName");
         let v1 = self.generation == Generation::V1;
         if given.is_empty() || (!v1 && given.trim().is_empty()) {
-            return Err(Fault::Missing { name: "serviceName", kind: "String" });
+            return Err(self.missing("serviceName", "String"));
         }
         let (group, name) = self.names();
         if name.trim().is_empty() {
@@ -82,15 +101,16 @@ impl Call<'_> {
         Ok(ServiceKey::new(self.params.text("namespaceId"), group.unwrap_or(DEFAULT_GROUP), "")?)
     }
 
-    /// The address, which makes the client.
+    /// The address, which makes the client. Lists take the same names for where a caller wants datagrams, unchecked.
     pub(super) fn address(&self) -> Result<(&str, u16), Fault> {
         let ip = self.params.text("ip");
+        check_param(Param::Ip, ip)?;
         if ip.trim().is_empty() {
-            return Err(Fault::Missing { name: "ip", kind: "String" });
+            return Err(self.missing("ip", "String"));
         }
         let given = self.params.text("port");
         if given.trim().is_empty() {
-            return Err(Fault::Missing { name: "port", kind: "Integer" });
+            return Err(self.missing("port", "Integer"));
         }
         Ok((ip, port(given)?))
     }
@@ -136,8 +156,11 @@ impl Call<'_> {
     /// The client and the instance that a registration describes.
     pub(super) fn instance(&self) -> Result<(ClientId, Box<Instance>), Fault> {
         let (ip, port) = self.address()?;
-        let metadata = metadata::parse(self.params.text("metadata"))?;
-        let enabled = if self.generation == Generation::V1 { self.flag("enable", true)? } else { true };
+        let metadata = metadata::parse(self.metadata())?;
+        // The newer generations know no generators.
+        let v1 = self.generation == Generation::V1;
+        let id = if v1 { InstanceId::generated(&metadata)? } else { InstanceId::Derived };
+        let enabled = if v1 { self.flag("enable", true)? } else { true };
         let instance = Instance {
             ip: CompactString::from(ip),
             port,
@@ -145,8 +168,8 @@ impl Call<'_> {
             weight: self.weight()?,
             healthy: self.flag("healthy", true)?,
             enabled: self.flag("enabled", enabled)?,
-            id: InstanceId::generated(&metadata)?,
             metadata,
+            id,
         };
         instance.check_legal()?;
         Ok((ClientId::address(ip, port), Box::new(instance)))

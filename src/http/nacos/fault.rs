@@ -23,6 +23,20 @@ pub(super) enum Fault {
         /// Its type, as the newer generations call it.
         kind: &'static str,
     },
+    /// The same where parameters are read one by one, which has words of its own.
+    MissingSingle {
+        /// Its name.
+        name: &'static str,
+        /// Its type.
+        kind: &'static str,
+    },
+    /// There, but without a number in it, where parameters are read one by one.
+    EmptySingle {
+        /// Its name.
+        name: &'static str,
+        /// Its type.
+        kind: &'static str,
+    },
     /// A parameter that no operation accepts.
     Illegal(IllegalParam),
     /// A parameter whose text is no value of its type.
@@ -56,6 +70,11 @@ impl Fault {
         Self::Refused(StatusCode::NOT_FOUND, 20_004, "resource not found", text.into())
     }
 
+    /// What an operator asks for is not there.
+    pub(super) fn absent(text: impl Into<String>) -> Self {
+        Self::Refused(StatusCode::NOT_FOUND, 30_000, "server error", text.into())
+    }
+
     /// Durable instances need a store that this node does not have yet.
     pub(super) fn persistent() -> Self {
         let text = "persistent instances are not supported by this server; register with ephemeral=true";
@@ -69,10 +88,13 @@ impl Fault {
             // The parameter check of a Nacos server stands before its handlers and speaks text in every generation.
             Fault::Illegal(illegal) => (StatusCode::BAD_REQUEST, format!("{illegal}\r\n")).into_response(),
             Fault::Missing { name, .. } if v1 => text(StatusCode::BAD_REQUEST, format!("Param '{name}' is required.")),
-            Fault::Missing { name, kind } => {
-                let data = format!("Required parameter '{name}' type {kind} is not present");
-                enveloped(StatusCode::BAD_REQUEST, 10_000, "parameter missing", Some(&data))
+            Fault::Missing { name, kind } => missing(&format!("parameter '{name}' type {kind} is not present")),
+            Fault::MissingSingle { name, kind } => {
+                missing(&format!("request parameter '{name}' for method parameter type {kind} is not present"))
             }
+            Fault::EmptySingle { name, kind } => missing(&format!(
+                "request parameter '{name}' for method parameter type {kind} is present but converted to null"
+            )),
             Fault::Unreadable(why) if v1 => text(StatusCode::BAD_REQUEST, why),
             Fault::Unreadable(why) => enveloped(StatusCode::INTERNAL_SERVER_ERROR, 30_000, &why, None),
             Fault::Refused(status, _, _, why) if v1 => text(status, why),
@@ -105,6 +127,11 @@ impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
         Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", rejection.to_string())
     }
+}
+
+fn missing(what: &str) -> Response {
+    let data = format!("Required {what}");
+    enveloped(StatusCode::BAD_REQUEST, 10_000, "parameter missing", Some(&data))
 }
 
 fn text(status: StatusCode, body: String) -> Response {

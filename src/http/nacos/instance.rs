@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::nacos::{Answer, Call, Fault, Generation},
-    model::{ClientId, ClusterFilter, Instance, ServiceKey},
+    model::{ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, ServiceKey},
     node::{Beat, Input, Reply},
     registry::Selection,
     wire::{self, ServiceInfo},
@@ -62,7 +62,7 @@ pub(super) fn detail(call: &Call<'_>) -> Result<Answer, Fault> {
     let service = call.service()?;
     let (ip, port) = call.address()?;
     let cluster = Some(call.params.text("clusterName").trim()).filter(|cluster| !cluster.is_empty());
-    let cluster = cluster.unwrap_or(crate::model::DEFAULT_CLUSTER);
+    let cluster = cluster.unwrap_or(DEFAULT_CLUSTER);
     let Reply::Instances(instances) = call.handle(Input::Instances { service: service.clone() })? else {
         unreachable!("instances are answered with instances")
     };
@@ -74,7 +74,41 @@ pub(super) fn detail(call: &Call<'_>) -> Result<Answer, Fault> {
     let mut instances = instances.into_iter().map(|(_, instance)| instance);
     let found = instances.find(|instance| instance.address() == (ip, port, cluster));
     let found = found.ok_or_else(|| Fault::not_found("no matched ip found!"))?;
-    Ok(Answer::Data(shown(call.generation, &service, &found).to_string().into()))
+    Ok(Answer::Data(match call.generation {
+        Generation::V3 => hosts(&service, [&found].into_iter()).next().unwrap_or_default(),
+        _ => shown(call.generation, &service, &found).to_string().into(),
+    }))
+}
+
+/// Instances one by one, as lists show them.
+fn hosts<'a>(
+    service: &'a ServiceKey,
+    instances: impl Iterator<Item = &'a Instance> + 'a,
+) -> impl Iterator<Item = Bytes> + 'a {
+    instances.map(|instance| {
+        let mut host = Vec::new();
+        wire::encode_host(&mut host, service, instance, instance.healthy);
+        host.into()
+    })
+}
+
+/// All instances of one cluster as operators see them: disabled ones too, and without protection.
+pub(super) fn list_all(call: &Call<'_>) -> Result<Answer, Fault> {
+    let service = call.service()?;
+    let cluster = call.cluster();
+    let healthy_only = call.read_flag("healthyOnly")?;
+    let Reply::Instances(instances) = call.handle(Input::Instances { service: service.clone() })? else {
+        unreachable!("instances are answered with instances")
+    };
+    let instances = instances.ok_or_else(|| Fault::absent(format!("service {} is not found!", service.grouped())))?;
+    let wanted = |instance: &Instance| instance.cluster == cluster;
+    if !instances.iter().any(|(_, instance)| wanted(instance)) {
+        return Err(Fault::absent(format!("cluster {cluster} is not found!")));
+    }
+    let chosen = instances.iter().map(|(_, instance)| instance);
+    let chosen = chosen.filter(|it| wanted(it) && (it.healthy || !healthy_only));
+    let hosts: Vec<Bytes> = hosts(&service, chosen).collect();
+    Ok(Answer::Data([b"[", &hosts.join(&b',')[..], b"]"].concat().into()))
 }
 
 fn shown(generation: Generation, service: &ServiceKey, instance: &Instance) -> Value {

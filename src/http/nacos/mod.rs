@@ -13,10 +13,14 @@ mod metadata;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Json, Router,
     extract::State,
+    http::{Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
+
+use serde_json::json;
 
 use crate::http::{Api, params::Params};
 use answer::Answer;
@@ -36,8 +40,8 @@ pub(super) enum Generation {
 
 type Operation = fn(&Call<'_>) -> Result<Answer, Fault>;
 
-/// What is served where, below `/nacos`.
-const OPERATIONS: [(MethodFilter, &str, Generation, Operation); 15] = [
+/// What is served where, below `/nacos`. Whether an operation reads or writes follows from the method.
+const OPERATIONS: [(MethodFilter, &str, Generation, Operation); 19] = [
     (MethodFilter::POST, "/v1/ns/instance", Generation::V1, instance::register),
     (MethodFilter::DELETE, "/v1/ns/instance", Generation::V1, instance::deregister),
     (MethodFilter::GET, "/v1/ns/instance", Generation::V1, instance::detail),
@@ -53,13 +57,18 @@ const OPERATIONS: [(MethodFilter, &str, Generation, Operation); 15] = [
     (MethodFilter::POST, "/v3/client/ns/instance", Generation::V3, instance::register_or_beat),
     (MethodFilter::DELETE, "/v3/client/ns/instance", Generation::V3, instance::deregister),
     (MethodFilter::GET, "/v3/client/ns/instance/list", Generation::V3, instance::list),
+    (MethodFilter::POST, "/v3/admin/ns/instance", Generation::V3, instance::register),
+    (MethodFilter::DELETE, "/v3/admin/ns/instance", Generation::V3, instance::deregister),
+    (MethodFilter::GET, "/v3/admin/ns/instance", Generation::V3, instance::detail),
+    (MethodFilter::GET, "/v3/admin/ns/instance/list", Generation::V3, instance::list_all),
 ];
 
 /// The routes of all operations.
 pub(super) fn router() -> Router<Arc<Api>> {
     OPERATIONS.into_iter().fold(Router::new(), |router, (method, path, generation, operation)| {
         let handler = move |State(api): State<Arc<Api>>, params: Params| async move {
-            let call = Call { api: &api, params: &params, generation };
+            let reads = method == MethodFilter::GET;
+            let call = Call { api: &api, params: &params, generation, reads };
             match call.check_params().and_then(|()| operation(&call)) {
                 Ok(answer) => answer.render(generation),
                 Err(fault) => fault.render(generation),
@@ -67,4 +76,35 @@ pub(super) fn router() -> Router<Arc<Api>> {
         };
         router.route(path, on(method, handler))
     })
+}
+
+/// Paths that nobody serves: the first generation calls them unknown APIs (http.md 4.3).
+pub(super) async fn unknown(method: Method, uri: Uri) -> Response {
+    if is_v1(&uri) {
+        no_such_api(&method, &uri)
+    } else {
+        error_object(StatusCode::NOT_FOUND, &uri, "No message available")
+    }
+}
+
+/// Methods that a path does not serve.
+pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
+    if is_v1(&uri) {
+        return no_such_api(&method, &uri);
+    }
+    error_object(StatusCode::METHOD_NOT_ALLOWED, &uri, &format!("Method '{method}' is not supported."))
+}
+
+fn is_v1(uri: &Uri) -> bool {
+    uri.path().starts_with("/nacos/v1/ns")
+}
+
+fn no_such_api(method: &Method, uri: &Uri) -> Response {
+    error_object(StatusCode::NOT_IMPLEMENTED, uri, &format!("no such api:{method}:{}", uri.path()))
+}
+
+fn error_object(status: StatusCode, uri: &Uri, message: &str) -> Response {
+    let error = status.canonical_reason().unwrap_or_default();
+    let body = json!({"status": status.as_u16(), "error": error, "message": message, "path": uri.path()});
+    (status, Json(body)).into_response()
 }

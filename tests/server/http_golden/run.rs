@@ -82,7 +82,8 @@ async fn run_one(port: u16, number: usize, case: Arc<Case>) -> Ran {
         note(request, &ours);
         differences.setup(at, request.expect_status, &ours);
     }
-    let ours = read_settled(port, &case, (&case.request, case.request.after_ms), "/response", &case.response, &mut values);
+    let ours =
+        read_settled(port, &case, (&case.request, case.request.after_ms), "/response", &case.response, &mut values);
     let ours = ours.await;
     note(&case.request, &ours);
     differences.answer(&case, "/response", &case.response, &ours);

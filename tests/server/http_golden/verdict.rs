@@ -43,14 +43,16 @@ fn faults_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Vec<
 /// A list's entry that no case needs.
 fn stale<'a>(entry: &str, state: &str, mut cases: impl Iterator<Item = &'a Ran>) -> Option<String> {
     let is_needed = cases.any(|it| !it.passes());
-    (!is_needed).then(|| format!("  '{entry}' {state}, but all its cases are answered as recorded: take it from the list"))
+    (!is_needed)
+        .then(|| format!("  '{entry}' {state}, but all its cases are answered as recorded: take it from the list"))
 }
 
 fn report(it: &Ran, limit: usize) -> String {
     let (case, wanted) = (&it.case, Degree::wanted(&it.case));
     let below = it.differences.below(wanted);
     let quirk = if case.quirk { format!(" [quirk: {}]", case.quirk_reason) } else { String::new() };
-    let mut out = format!("  {} ({}){quirk} reaches {:?}, not {wanted:?}", case.id, case.title, it.differences.degree());
+    let mut out =
+        format!("  {} ({}){quirk} reaches {:?}, not {wanted:?}", case.id, case.title, it.differences.degree());
     for line in below.iter().take(limit) {
         let _ = write!(out, "\n      {line}");
     }
@@ -76,7 +78,8 @@ pub fn show(ran: &[Ran]) {
         }
         let added = it.differences.below(Degree::Exact);
         let rest = added.iter().filter(|line| !it.differences.below(Degree::wanted(&it.case)).contains(line));
-        rest.chain(&it.differences.media_type.iter().collect::<Vec<_>>()).for_each(|line| println!("      (allowed) {line}"));
+        rest.chain(&it.differences.media_type.iter().collect::<Vec<_>>())
+            .for_each(|line| println!("      (allowed) {line}"));
     }
     println!("{} of {} pass", ran.iter().filter(|it| it.passes()).count(), ran.len());
 }
