@@ -86,7 +86,11 @@ impl Differences {
     /// Compares the status of a set-up request.
     pub fn setup(&mut self, number: usize, recorded: Option<u16>, ours: &Answer) {
         if let Some(recorded) = recorded.filter(|recorded| *recorded != ours.status) {
-            self.setup.push(format!("/setup/{number}: recorded {recorded}, ours {} {}", ours.status, short(&ours.body)));
+            self.setup.push(format!(
+                "/setup/{number}: recorded {recorded}, ours {} {}",
+                ours.status,
+                short(&ours.body)
+            ));
         }
     }
 
@@ -139,7 +143,9 @@ impl Comparison<'_> {
                 }
                 if self.likeness == Likeness::Exact {
                     let added = own.iter().filter(|(name, _)| !theirs.contains_key(*name));
-                    found.extend(added.map(|(name, value)| format!("{here}/{name}: recorded none, ours {}", short(value))));
+                    found.extend(
+                        added.map(|(name, value)| format!("{here}/{name}: recorded none, ours {}", short(value))),
+                    );
                 }
                 found
             }

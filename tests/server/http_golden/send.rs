@@ -9,7 +9,8 @@ use super::case::{Answer, Pairs, Placeholders, Request};
 use crate::support::{HttpAnswer, HttpRequest};
 
 /// Headers that recordings have.
-const HEADERS: [&str; 6] = ["content-type", "authorization", "location", "allow", "www-authenticate", "content-encoding"];
+const HEADERS: [&str; 6] =
+    ["content-type", "authorization", "location", "allow", "www-authenticate", "content-encoding"];
 
 /// Sends a request to a node and takes from the answer what is to be captured. A failed connection is an answer too.
 pub async fn send(port: u16, request: &Request, values: &mut Placeholders) -> Answer {
