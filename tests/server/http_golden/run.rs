@@ -23,6 +23,8 @@ const REAL_WAIT: u64 = 1_000;
 
 /// A case that ran.
 pub struct Ran {
+    /// Its place among the cases of its node.
+    pub number: usize,
     pub case: Arc<Case>,
     pub differences: Differences,
     /// What was answered, for people.
@@ -63,6 +65,7 @@ pub async fn run(cases: &[Arc<Case>]) -> Vec<Ran> {
         });
     }
     let mut ran = running.join_all().await;
+    ran.sort_by_key(|it| it.number);
     for (number, case) in numbered().filter(|(_, case)| case.serial) {
         ran.push(run_one(port, number, case).await);
     }
@@ -97,7 +100,7 @@ async fn run_one(port: u16, number: usize, case: Arc<Case>) -> Ran {
     for request in &case.teardown {
         send(port, request, &mut values).await;
     }
-    Ran { case, differences, answers }
+    Ran { number, case, differences, answers }
 }
 
 /// Sends a request; a read that the real server was given seconds for is repeated until it is as it must be.

@@ -11,20 +11,25 @@ use super::{
 /// Differences shown of one case among many.
 const SHOWN: usize = 4;
 
-/// What is wrong: cases answered otherwise that are on no list, and entries of the lists that are true no more.
-pub fn faults(ran: &[Ran]) -> Vec<String> {
-    faults_by(ran, DEVIATIONS, WAITING)
+/// Cases answered otherwise that are on no list.
+pub fn unlisted(ran: &[Ran]) -> Vec<String> {
+    unlisted_by(ran, DEVIATIONS, WAITING)
 }
 
-fn faults_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Vec<String> {
+/// Entries of the lists that are true no more.
+pub fn outdated(ran: &[Ran]) -> Vec<String> {
+    outdated_by(ran, DEVIATIONS, WAITING)
+}
+
+fn unlisted_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Vec<String> {
+    let is_listed = |id: &str| {
+        deviations.iter().any(|listed| listed.id == id) || waiting.iter().any(|listed| id.starts_with(listed.prefix))
+    };
+    ran.iter().filter(|it| !it.passes() && !is_listed(&it.case.id)).map(|it| report(it, SHOWN)).collect()
+}
+
+fn outdated_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Vec<String> {
     let mut faults = Vec::new();
-    for it in ran.iter().filter(|it| !it.passes()) {
-        let id = it.case.id.as_str();
-        let is_waiting = waiting.iter().any(|listed| id.starts_with(listed.prefix));
-        if !is_waiting && deviations.iter().all(|listed| listed.id != id) {
-            faults.push(report(it, SHOWN));
-        }
-    }
     for listed in deviations {
         let cases = ran.iter().filter(|it| it.case.id == listed.id);
         faults.extend(stale(listed.id, &format!("deviates ({})", listed.why), cases));
@@ -43,8 +48,7 @@ fn faults_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Vec<
 /// A list's entry that no case needs.
 fn stale<'a>(entry: &str, state: &str, mut cases: impl Iterator<Item = &'a Ran>) -> Option<String> {
     let is_needed = cases.any(|it| !it.passes());
-    (!is_needed)
-        .then(|| format!("  '{entry}' {state}, but all its cases are answered as recorded: take it from the list"))
+    (!is_needed).then(|| format!("  '{entry}' {state}, but no case of it is answered otherwise: take it from the list"))
 }
 
 fn report(it: &Ran, limit: usize) -> String {
@@ -110,10 +114,62 @@ pub fn table(ran: &[Ran]) -> String {
         }
     }
     let mut out = format!("{:24}", "area");
-    COLUMNS.iter().for_each(|column| drop(write!(out, "{column:>11}")));
+    out.extend(COLUMNS.map(|column| format!("{column:>11}")));
     for (area, row) in areas {
         let _ = write!(out, "\n{area:24}");
-        row.iter().for_each(|number| drop(write!(out, "{number:>11}")));
+        out.extend(row.map(|number| format!("{number:>11}")));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http_golden::compare::Differences;
+
+    const DEVIATING: &[Deviation] = &[Deviation { id: "a/2", why: "a reason" }];
+    const AREA: &[Waiting] = &[Waiting { prefix: "a/", feature: "a feature" }];
+
+    /// Cases by id, each as it passed.
+    fn ran(cases: [(&str, bool); 3]) -> Vec<Ran> {
+        let ran = cases.map(|(id, passes)| {
+            let case = json!({"id": id, "area": "a", "title": "", "setup": [], "followup": [],
+                "request": {"method": "GET", "path": "/"},
+                "response": {"status": 200, "headers": {}, "body_kind": "empty", "body": null}});
+            let mut differences = Differences::default();
+            differences.status.extend((!passes).then(|| "other".to_owned()));
+            let case = std::sync::Arc::new(serde_json::from_value(case).expect("a case"));
+            Ran { number: 0, case, differences, answers: String::new() }
+        });
+        ran.into()
+    }
+
+    #[test]
+    fn what_is_answered_otherwise_must_be_listed() {
+        let ran = ran([("a/1", false), ("a/2", false), ("b/1", false)]);
+        assert_eq!(unlisted_by(&ran, &[], &[]).len(), 3);
+        assert_eq!(unlisted_by(&ran, DEVIATING, &[]).len(), 2);
+        let left = unlisted_by(&ran, DEVIATING, AREA);
+        assert!(left.len() == 1 && left[0].contains("b/1"), "{left:?}");
+    }
+
+    #[test]
+    fn what_is_listed_must_be_answered_otherwise() {
+        let outdated = |ones: [bool; 2], deviations, waiting| {
+            outdated_by(&ran([("a/1", ones[0]), ("a/2", ones[1]), ("b/1", true)]), deviations, waiting).len()
+        };
+        assert_eq!(outdated([false, false], DEVIATING, AREA), 0);
+        assert_eq!(outdated([false, true], &[], AREA), 0, "an area of which something passes waits on");
+        assert_eq!(outdated([true, true], &[], AREA), 1);
+        assert_eq!(
+            outdated([true, false], DEVIATING, AREA),
+            1,
+            "what deviates on purpose does not keep an area waiting"
+        );
+        assert_eq!(outdated([false, true], DEVIATING, AREA), 1);
+        let nothing = &[Waiting { prefix: "c/", feature: "nothing there is" }];
+        assert_eq!(outdated([false, false], &[], nothing), 1);
+    }
 }
