@@ -5,6 +5,7 @@
 
 mod case;
 mod compare;
+mod deviations;
 mod lists;
 mod run;
 mod send;
@@ -22,14 +23,9 @@ async fn recorded_cases_are_answered_as_recorded() {
     let (mut ran, mut slow) = (Vec::<Ran>::new(), 0);
     for fixtures in FIXTURES {
         let mut recorded = recorded(fixtures.version);
-<<<<<<< HEAD
-        slow += recorded.cases.iter().filter(|case| case.slow).count();
-        let found = (recorded.files, recorded.cases.len(), recorded.cases.iter().filter(|case| case.slow).count());
-=======
         let slow_here = recorded.cases.iter().filter(|case| case.slow).count();
         slow += slow_here;
         let found = (recorded.files, recorded.cases.len(), slow_here);
->>>>>>> hgolden
         assert_eq!(
             found,
             (fixtures.files, fixtures.cases, fixtures.slow),

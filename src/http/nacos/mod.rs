@@ -92,6 +92,9 @@ pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
     if is_v1(&uri) {
         return no_such_api(&method, &uri);
     }
+    if method == Method::OPTIONS {
+        return StatusCode::OK.into_response();
+    }
     error_object(StatusCode::METHOD_NOT_ALLOWED, &uri, &format!("Method '{method}' is not supported."))
 }
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     compare::Degree,
-    lists::{DEVIATIONS, Deviation, WAITING, Waiting, deviation, waiting},
+    deviations::DEVIATIONS,
+    lists::{Deviation, WAITING, Waiting, deviation, waiting},
     run::Ran,
 };
 

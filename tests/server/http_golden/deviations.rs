@@ -1,0 +1,98 @@
+//! Cases that are answered otherwise on purpose, each with its reason.
+
+use super::lists::Deviation;
+
+const ID: &str = "The id is always shown";
+const GROUPED: &str =
+    "A grouped name means the same in every generation, instead of making a service that nobody else finds";
+const ALL_CLUSTERS: &str = "Without a cluster all are listed, as newer versions and the other generations do";
+const FULL_BEAT: &str = "A full beat is checked as the registration that it may become";
+const FIRST: &str = "Of a parameter given twice the first counts, in every generation";
+const ACCEPT: &str = "The Accept header is ignored: the answer is what clients can read";
+const METHOD: &str = "A method that a path does not serve is 405, below v1 501; framework accidents are not followed";
+const DIGITS: &str = "Digits are ASCII digits";
+const NAN: &str = "NaN is no weight";
+const BLANK: &str = "Nobody can be reached at a blank address";
+const LABEL: &str = "A label without a value is none";
+
+/// All of them.
+pub const DEVIATIONS: &[Deviation] = &[
+    Deviation { id: "v2-instance/register-optional-healthy=false", why: ID },
+    Deviation { id: "v2-instance/register-optional-healthy=true", why: ID },
+    Deviation { id: "v2-instance/register-optional-healthy=false-2", why: ID },
+    Deviation { id: "v2-instance/register-optional-healthy=0", why: ID },
+    Deviation { id: "v2-instance/register-optional-healthy=", why: ID },
+    Deviation { id: "v2-instance/register-optional-enabled=false", why: ID },
+    Deviation { id: "v2-instance/register-optional-enabled=false-2", why: ID },
+    Deviation { id: "v2-instance/register-optional-enabled=off", why: ID },
+    Deviation { id: "v2-instance/register-optional-enabled=1", why: ID },
+    Deviation { id: "v2-instance/register-optional-enabled=", why: ID },
+    Deviation { id: "v2-instance/register-optional-clustername=c-1", why: ID },
+    Deviation { id: "v2-instance/register-optional-clustername=", why: ID },
+    Deviation { id: "v2-instance/register-metadata-heart-beat-timeouts-valid", why: ID },
+    Deviation { id: "v2-instance/register-metadata-heart-beat-interval-negative", why: ID },
+    Deviation { id: "v2-instance/register-metadata-heart-beat-interval-as-a-json-number", why: ID },
+    Deviation { id: "v2-instance/register-metadata-instance-id-generator-snowflake", why: ID },
+    Deviation { id: "v2-instance/register-metadata-instance-id-generator-simple", why: ID },
+    Deviation { id: "v2-instance/register-metadata-instance-id-generator-unknown", why: ID },
+    Deviation { id: "v2-instance/register-metadata-preserved.register.source", why: ID },
+    Deviation { id: "v2-instance/get-known", why: ID },
+    Deviation { id: "v2-instance/get-disabled", why: ID },
+    Deviation { id: "v2-instance/get-unhealthy", why: ID },
+    Deviation { id: "v2-instance/register-optional-group-name-in-servicename", why: GROUPED },
+    Deviation { id: "v2-instance/register-optional-group-name-and-another-groupname", why: GROUPED },
+    Deviation { id: "v2-instance/register-invalid-name-servicename-empty-group-before", why: GROUPED },
+    Deviation { id: "v2-instance/deregister-group-form", why: GROUPED },
+    Deviation { id: "v2-instance/get-group-form", why: GROUPED },
+    Deviation { id: "v2-list/list-filter-grouped-service-name", why: GROUPED },
+    Deviation { id: "v2-list/list-filter-grouped-name-and-other-groupname", why: GROUPED },
+    Deviation { id: "v2-list/list-invalid-empty-group-before", why: GROUPED },
+    Deviation { id: "v3-admin-instance/register-optional-grouped-name", why: GROUPED },
+    Deviation { id: "v3-admin-instance/register-optional-grouped-name-and-groupname", why: GROUPED },
+    Deviation { id: "v3-admin-instance/list-grouped-name", why: GROUPED },
+    Deviation { id: "v3-client-instance/register-optional-grouped-name", why: GROUPED },
+    Deviation { id: "v3-client-instance/register-optional-grouped-name-and-groupname", why: GROUPED },
+    Deviation { id: "v3-client-instance/list-grouped-name", why: GROUPED },
+    Deviation { id: "v2-instance/register-invalid-name-servicename-only", why: GROUPED },
+    Deviation { id: "v3-client-instance/register-optional-two-clusters", why: ALL_CLUSTERS },
+    Deviation { id: "v3-client-instance/register-again-other-cluster-replaces", why: ALL_CLUSTERS },
+    Deviation { id: "v3-client-instance/list-cluster-omitted", why: ALL_CLUSTERS },
+    Deviation { id: "v3-client-instance/list-clustername=", why: ALL_CLUSTERS },
+    Deviation { id: "v3-client-instance/list-healthyonly=true", why: ALL_CLUSTERS },
+    Deviation { id: "v3-client-instance/list-healthyonly=false", why: ALL_CLUSTERS },
+    Deviation { id: "v3-client-instance/list-healthyonly=", why: ALL_CLUSTERS },
+    Deviation { id: "v1-beat/beat-full-beat-without-weight-registers-with", why: FULL_BEAT },
+    Deviation { id: "v1-beat/beat-full-beat-with-a-minimum-of-fields", why: FULL_BEAT },
+    Deviation { id: "v1-beat/beat-full-beat-with-ephemeral-false-inside", why: FULL_BEAT },
+    Deviation { id: "v1-beat/beat-full-beat-with-weight-10001", why: FULL_BEAT },
+    Deviation { id: "v2-beat/beat-full-beat-with-a-minimum-of-fields", why: FULL_BEAT },
+    Deviation { id: "v2-beat/beat-full-beat-with-ephemeral-false-inside", why: FULL_BEAT },
+    Deviation { id: "v2-beat/beat-full-beat-broken-json", why: FULL_BEAT },
+    Deviation { id: "v2-beat/beat-full-beat-json-without-ip", why: FULL_BEAT },
+    Deviation { id: "v2-beat/beat-full-beat-with-weight-10001", why: FULL_BEAT },
+    Deviation { id: "v2-beat/beat-beat-by-post", why: FULL_BEAT },
+    Deviation { id: "v2-beat/beat-beat-by-get", why: FULL_BEAT },
+    Deviation { id: "v1-instance/register-same-parameter-in-query-and-form-which-wins", why: FIRST },
+    Deviation { id: "v1-instance/register-same-parameter-twice-in-the-query", why: FIRST },
+    Deviation { id: "v2-instance/register-same-parameter-in-query-and-form-which-wins", why: FIRST },
+    Deviation { id: "v2-instance/register-same-parameter-twice-in-the-query", why: FIRST },
+    Deviation { id: "v1-client/instance-register-duplicate-parameters", why: FIRST },
+    Deviation { id: "v3-client-instance/register-same-name-twice-in-the-query", why: FIRST },
+    Deviation { id: "v1-list/list-extra-accept-text-html", why: ACCEPT },
+    Deviation { id: "v2-misc/transport-accept-text-html", why: ACCEPT },
+    Deviation { id: "v1-client/list-accept-text-html", why: ACCEPT },
+    Deviation { id: "v3-admin-instance/list-accept-text-html", why: ACCEPT },
+    Deviation { id: "v3-client-instance/list-accept-text-html", why: ACCEPT },
+    Deviation { id: "v1-misc/path-trace-instance", why: METHOD },
+    Deviation { id: "v2-misc/path-post-instance-list", why: METHOD },
+    Deviation { id: "v2-misc/path-delete-service-list", why: METHOD },
+    Deviation { id: "v2-misc/path-patch-service", why: METHOD },
+    Deviation { id: "v1-misc/path-get-instance-list-3", why: METHOD },
+    Deviation { id: "v1-instance/register-invalid-number-port=", why: DIGITS },
+    Deviation { id: "v2-instance/register-invalid-number-port=", why: DIGITS },
+    Deviation { id: "v1-instance/register-invalid-number-weight=nan", why: NAN },
+    Deviation { id: "v2-instance/register-invalid-number-weight=nan", why: NAN },
+    Deviation { id: "v1-instance/register-missing-ip-blank", why: BLANK },
+    Deviation { id: "v2-instance/register-metadata-json-numbers-booleans-and-null", why: LABEL },
+    Deviation { id: "v3-client-instance/register-metadata-json-numbers-and-null", why: LABEL },
+];
