@@ -213,27 +213,29 @@ mod tests {
 
     use super::*;
 
-    fn case(quirk_reason: &str, response: &Value) -> Case {
+    fn case(quirk_reason: &str, response: Answer) -> Case {
         let case = json!({
             "id": "made/up", "area": "made", "title": "", "setup": [], "followup": [],
             "request": {"method": "GET", "path": "/"},
-            "response": response,
+            "response": {"status": 0, "headers": {}, "body_kind": "", "body": null},
             "volatile": ["/response/body/time", "/response/body/list/*/at"],
             "unordered": ["/response/body/list"],
             "quirk": !quirk_reason.is_empty(), "quirk_reason": quirk_reason,
         });
-        serde_json::from_value(case).expect("a case")
+        let mut case: Case = serde_json::from_value(case).expect("a case");
+        case.response = response;
+        case
     }
 
-    fn answer(status: u16, kind: &str, body: &Value) -> Value {
-        json!({"status": status, "headers": {"content-type": "a/b;c=d"}, "body_kind": kind, "body": body})
+    fn answer(status: u16, kind: &str, body: Value) -> Answer {
+        let headers = [("content-type".to_owned(), "a/b;c=d".to_owned())];
+        Answer { status, headers: headers.into(), body_kind: kind.to_owned(), body }
     }
 
-    fn degree(recorded: (u16, &str, Value), ours: (u16, &str, Value)) -> Degree {
-        let case = case("", &answer(recorded.0, recorded.1, &recorded.2));
-        let ours = serde_json::from_value(answer(ours.0, ours.1, &ours.2)).expect("an answer");
+    fn degree((status, kind, body): (u16, &str, Value), ours: (u16, &str, Value)) -> Degree {
+        let case = case("", answer(status, kind, body));
         let mut differences = Differences::default();
-        differences.answer(&case, "/response", &case.response, &ours);
+        differences.answer(&case, "/response", &case.response, &answer(ours.0, ours.1, ours.2));
         assert!(differences.media_type.is_empty());
         let degree = differences.degree();
         let all = [Degree::Status, Degree::Essential, Degree::Lenient, Degree::Exact];
@@ -287,7 +289,7 @@ mod tests {
 
     #[test]
     fn accidents_need_less() {
-        let wanted = |reason| Degree::wanted(&case(reason, &answer(200, "empty", &json!(null))));
+        let wanted = |reason| Degree::wanted(&case(reason, answer(200, "empty", json!(null))));
         assert_eq!(wanted(""), Degree::Lenient);
         assert_eq!(wanted("an accident"), Degree::Essential);
         assert_eq!(wanted("an accident; only the status matters"), Degree::Status);
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_unprepared_state_is_never_right() {
-        let case = case("", &answer(404, "empty", &json!(null)));
+        let case = case("", answer(404, "empty", json!(null)));
         let mut differences = Differences::default();
         differences.setup(0, Some(404), &case.response);
         assert_eq!(differences.degree(), Degree::Exact);
