@@ -72,6 +72,17 @@ fn silence_counts_on_time_and_not_before() {
 }
 
 #[test]
+fn after_a_pause_of_the_node_itself_silence_begins_anew() {
+    let mut scene = Scene::new();
+    scene.watch(80, &[]);
+    // Due at 15 s; the node runs again after two minutes.
+    assert_eq!(scene.poll(135_000), []);
+    assert_eq!(scene.health.next_due(), Some(Tick(150_000)));
+    assert_eq!(scene.poll(150_000), [Verdict::Unhealthy]);
+    assert_eq!(scene.poll(165_000), [Verdict::Removed]);
+}
+
+#[test]
 fn a_beat_leaves_the_due_time_and_is_found_when_it_comes() {
     let mut scene = Scene::new();
     let (service, client) = scene.watch(80, &[]);
@@ -85,10 +96,10 @@ fn a_beat_leaves_the_due_time_and_is_found_when_it_comes() {
 }
 
 #[test]
-fn a_poll_that_comes_too_late_removes_at_once() {
+fn a_poll_that_is_late_for_both_removes_at_once() {
     let mut scene = Scene::new();
-    scene.watch(80, &[]);
-    assert_eq!(scene.poll(40_000), [Verdict::Removed]);
+    scene.watch(80, &[("preserved.ip.delete.timeout", "15500")]);
+    assert_eq!(scene.poll(15_900), [Verdict::Removed]);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! Owns when each beating instance was last heard of. Whether it is healthy and how long it may be silent is read from what
 //! the registry publishes, so there is one truth. Promises: an instance is found unhealthy when it did not beat for its
 //! timeout and removed when it did not for its delete timeout, neither earlier nor, when polled at [`Health::next_due`],
-//! later; Nacos looks every 5 s and is up to that much late, which would only delay what subscribers are waiting for. A
+//! later; Nacos looks every 5 s and is up to that much late, which would only delay what subscribers are waiting for. After a
+//! pause of this node itself (stopped, or its machine suspended) silence begins anew. A
 //! beat is one write: the due time stays where it is, and when it comes the instance is asked for its last beat. Never
 //! changes the registry, never forgets an instance whose publication stays.
 
@@ -110,6 +111,9 @@ impl Health {
     /// Appends the instances that are silent at `now`, after looking at `limits::SILENT_PER_POLL` of those that are due.
     /// The caller does what the verdicts say before it calls again.
     pub fn poll(&mut self, now: Tick, registry: &Registry, silent: &mut Vec<Silent>) {
+        if self.overslept(now) {
+            self.last.values_mut().for_each(|last| *last = now);
+        }
         for _ in 0..limits::SILENT_PER_POLL {
             let Some(((service, client), ())) = self.due.pop_due(now) else {
                 return;
@@ -131,6 +135,11 @@ impl Health {
                 self.due.add((service, client), (), later);
             }
         }
+    }
+
+    /// Whether this node slept past what was due, so that beats may have come that nobody read: then silence begins anew.
+    pub(crate) fn overslept(&self, now: Tick) -> bool {
+        self.due.next_due().is_some_and(|due| now.since(due) > limits::OVERSLEPT_MILLIS)
     }
 
     /// Panics when an instance is watched that is not published, or would be found silent too late.

@@ -28,6 +28,9 @@ pub const ENCODINGS_PER_SERVICE: usize = 8;
 pub const PUSHES_PER_POLL: usize = 512;
 /// Silent instances looked at in one hold of the node's lock, for the same reason.
 pub const SILENT_PER_POLL: usize = 256;
+/// Milliseconds by which a node that looks at silent instances may be late. Beyond, it did not run (stopped, or its machine
+/// paused), and beats may lie unread: its own absence proves nobody else's.
+pub const OVERSLEPT_MILLIS: u64 = 1_000;
 /// How long an encoding nobody subscribes to is kept after its last read, in milliseconds.
 pub const ENCODING_IDLE_MILLIS: u64 = 10_000;
 

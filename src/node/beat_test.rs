@@ -379,6 +379,10 @@ impl Model {
         }
     }
 
+    fn forgive(&mut self, now: Millis) {
+        self.0.values_mut().for_each(|known| known.last = known.last.map(|_| now));
+    }
+
     fn settle(&mut self, now: Millis) {
         self.0.retain(|_, known| {
             let (timeout, delete, expires) = TIMES[known.times];
@@ -427,6 +431,9 @@ impl Pair {
             Step::Jump(millis) => {
                 self.scene.jump(now + millis);
                 self.compare();
+                if self.scene.node.health.overslept(self.scene.now.tick) {
+                    self.model.forgive(now + millis);
+                }
                 self.scene.poll();
                 self.model.settle(now + millis);
             }
