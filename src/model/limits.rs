@@ -28,6 +28,8 @@ pub const ENCODINGS_PER_SERVICE: usize = 8;
 pub const PUSHES_PER_POLL: usize = 512;
 /// Silent instances looked at in one hold of the node's lock, for the same reason.
 pub const SILENT_PER_POLL: usize = 256;
+/// Weights of instances over HTTP; gRPC clients may give any finite one, as in Nacos.
+pub const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=10_000.0;
 /// Milliseconds by which a node that looks at silent instances may be late. Beyond, it did not run (stopped, or its machine
 /// paused), and beats may lie unread: its own absence proves nobody else's.
 pub const OVERSLEPT_MILLIS: u64 = 1_000;

@@ -69,7 +69,7 @@ impl Service {
 
     /// Publishes `content` for `client` in place of what it published before, which is returned.
     pub(super) fn publish(&mut self, client: ClientNo, order: u64, content: Published) -> Option<Published> {
-        match self.publications.binary_search_by_key(&client, |publication| publication.client) {
+        match self.place(client) {
             Ok(at) => {
                 let publication = &mut self.publications[at];
                 publication.order = order;
@@ -82,21 +82,26 @@ impl Service {
         }
     }
 
+    /// Where what `client` publishes is, or would be.
+    fn place(&self, client: ClientNo) -> Result<usize, usize> {
+        self.publications.binary_search_by_key(&client, |publication| publication.client)
+    }
+
     /// What `client` publishes.
     pub(super) fn published_by(&self, client: ClientNo) -> Option<&Published> {
-        let at = self.publications.binary_search_by_key(&client, |publication| publication.client).ok()?;
+        let at = self.place(client).ok()?;
         Some(&self.publications[at].content)
     }
 
     /// What `client` publishes, to be changed.
     pub(super) fn published_by_mut(&mut self, client: ClientNo) -> Option<&mut Published> {
-        let at = self.publications.binary_search_by_key(&client, |publication| publication.client).ok()?;
+        let at = self.place(client).ok()?;
         Some(&mut self.publications[at].content)
     }
 
     /// Removes what `client` publishes.
     pub(super) fn withdraw(&mut self, client: ClientNo) -> Option<Published> {
-        let at = self.publications.binary_search_by_key(&client, |publication| publication.client).ok()?;
+        let at = self.place(client).ok()?;
         let publication = self.publications.remove(at);
         // Give the room back: a service that lost most of its publishers keeps little more than it needs.
         if self.publications.len() * 4 < self.publications.capacity() {

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::Deserialize;
 
 use crate::{
-    model::{DEFAULT_CLUSTER, Instance, InstanceId, Metadata, Param, check_param, check_port},
+    model::{DEFAULT_CLUSTER, IllegalParam, Instance, InstanceId, Metadata, Param, check_param, check_port, limits},
     wire::json,
 };
 
@@ -43,7 +43,7 @@ impl Default for Form {
 /// Reads the instance a full beat describes, or says what is wrong with it.
 pub fn decode_beat(body: &[u8]) -> Result<Instance, String> {
     let form: Form = serde_json::from_slice(body).map_err(|fault| format!("the beat does not read: {fault}"))?;
-    let illegal = |fault: crate::model::IllegalParam| fault.to_string();
+    let illegal = |fault: IllegalParam| fault.to_string();
     check_param(Param::Ip, &form.ip).map_err(illegal)?;
     check_param(Param::Cluster, &form.cluster).map_err(illegal)?;
     form.metadata.check_length().map_err(illegal)?;
@@ -53,7 +53,7 @@ pub fn decode_beat(body: &[u8]) -> Result<Instance, String> {
     if !form.ephemeral {
         return Err("only ephemeral instances beat".to_owned());
     }
-    if !(0.0..=10_000.0).contains(&form.weight) {
+    if !limits::WEIGHTS.contains(&form.weight) {
         return Err("The weights range from 0.0 to 10000.0".to_owned());
     }
     let cluster = if form.cluster.trim().is_empty() { DEFAULT_CLUSTER.into() } else { form.cluster };

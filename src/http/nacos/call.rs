@@ -9,8 +9,8 @@ use crate::{
         params::Params,
     },
     model::{
-        ClientId, DEFAULT_CLUSTER, DEFAULT_GROUP, IllegalParam, Instance, InstanceId, Param, ServiceKey, check_param,
-        check_port,
+        ClientId, DEFAULT_CLUSTER, IllegalParam, Instance, InstanceId, Metadata, Param, ServiceKey, check_param,
+        check_port, limits,
     },
     node::{Input, Reply},
 };
@@ -21,17 +21,27 @@ pub(super) struct Call<'a> {
     pub(super) params: &'a Params,
     pub(super) generation: Generation,
     /// Whether the operation only reads.
-    pub(super) reads: bool,
+    reads: bool,
+    metadata: Metadata,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// Checks all parameters that are there, before any is missed: as the filter of a Nacos server does.
+    pub(super) fn new(api: &'a Api, params: &'a Params, generation: Generation, reads: bool) -> Result<Self, Fault> {
+        let call = Self { api, params, generation, reads, metadata: Metadata::default() };
+        call.check_names()?;
+        let given = params.text("metadata");
+        // The first generation trims what it reads.
+        let metadata = metadata::parse(if generation == Generation::V1 { given.trim() } else { given })?;
+        Ok(Self { metadata, ..call })
+    }
+
     /// Gives the node an input.
     pub(super) fn handle(&self, input: Input) -> Result<Reply, Fault> {
         Ok(self.api.connections.runtime().handle(input)?)
     }
 
-    /// Checks all parameters that are there, before any is missed: as the filter of a Nacos server does.
-    pub(super) fn check_params(&self) -> Result<(), Fault> {
+    fn check_names(&self) -> Result<(), Fault> {
         check_param(Param::Namespace, self.params.text("namespaceId"))?;
         let (group, name) = self.names();
         check_param(Param::Service, name)?;
@@ -42,13 +52,7 @@ impl Call<'_> {
                 self.params.text(clusters).split(',').try_for_each(|cluster| check_param(Param::Cluster, cluster))?;
             }
         }
-        metadata::parse(self.metadata()).map(drop)
-    }
-
-    /// Metadata as they are given; the first generation trims what it reads.
-    fn metadata(&self) -> &str {
-        let given = self.params.text("metadata");
-        if self.generation == Generation::V1 { given.trim() } else { given }
+        Ok(())
     }
 
     /// A required parameter that is absent or empty, in the words for this operation.
@@ -97,8 +101,7 @@ impl Call<'_> {
 
     /// Namespace and group of an operation that names no service.
     pub(super) fn group(&self) -> Result<ServiceKey, Fault> {
-        let group = Some(self.params.text("groupName")).filter(|group| !group.trim().is_empty());
-        Ok(ServiceKey::new(self.params.text("namespaceId"), group.unwrap_or(DEFAULT_GROUP), "")?)
+        Ok(ServiceKey::new(self.params.text("namespaceId"), self.params.text("groupName"), "")?)
     }
 
     /// The address, which makes the client. Lists take the same names for where a caller wants datagrams, unchecked.
@@ -150,16 +153,15 @@ impl Call<'_> {
             return Ok(1.0);
         }
         let weight: f64 = given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))?;
-        if (0.0..=10_000.0).contains(&weight) { Ok(weight) } else { Err(Fault::weight()) }
+        if limits::WEIGHTS.contains(&weight) { Ok(weight) } else { Err(Fault::weight()) }
     }
 
     /// The client and the instance that a registration describes.
     pub(super) fn instance(&self) -> Result<(ClientId, Box<Instance>), Fault> {
         let (ip, port) = self.address()?;
-        let metadata = metadata::parse(self.metadata())?;
         // The newer generations know no generators.
         let v1 = self.generation == Generation::V1;
-        let id = if v1 { InstanceId::generated(&metadata)? } else { InstanceId::Derived };
+        let id = if v1 { InstanceId::generated(&self.metadata)? } else { InstanceId::Derived };
         let enabled = if v1 { self.flag("enable", true)? } else { true };
         let instance = Instance {
             ip: CompactString::from(ip),
@@ -168,7 +170,7 @@ impl Call<'_> {
             weight: self.weight()?,
             healthy: self.flag("healthy", true)?,
             enabled: self.flag("enabled", enabled)?,
-            metadata,
+            metadata: self.metadata.clone(),
             id,
         };
         instance.check_legal()?;

@@ -63,33 +63,24 @@ pub(super) fn detail(call: &Call<'_>) -> Result<Answer, Fault> {
     let (ip, port) = call.address()?;
     let cluster = Some(call.params.text("clusterName").trim()).filter(|cluster| !cluster.is_empty());
     let cluster = cluster.unwrap_or(DEFAULT_CLUSTER);
-    let Reply::Instances(instances) = call.handle(Input::Instances { service: service.clone() })? else {
-        unreachable!("instances are answered with instances")
-    };
-    let instances = instances.unwrap_or_default();
+    let instances = call.instances(&service)?.unwrap_or_default();
     if instances.is_empty() {
         let grouped = service.grouped();
         return Err(Fault::not_found(format!("no ips found for cluster {cluster} in service {grouped}")));
     }
-    let mut instances = instances.into_iter().map(|(_, instance)| instance);
-    let found = instances.find(|instance| instance.address() == (ip, port, cluster));
+    let found = instances.into_iter().find(|instance| instance.address() == (ip, port, cluster));
     let found = found.ok_or_else(|| Fault::not_found("no matched ip found!"))?;
     Ok(Answer::Data(match call.generation {
-        Generation::V3 => hosts(&service, [&found].into_iter()).next().unwrap_or_default(),
+        Generation::V3 => host(&service, &found).into(),
         _ => shown(call.generation, &service, &found).to_string().into(),
     }))
 }
 
-/// Instances one by one, as lists show them.
-fn hosts<'a>(
-    service: &'a ServiceKey,
-    instances: impl Iterator<Item = &'a Instance> + 'a,
-) -> impl Iterator<Item = Bytes> + 'a {
-    instances.map(|instance| {
-        let mut host = Vec::new();
-        wire::encode_host(&mut host, service, instance, instance.healthy);
-        host.into()
-    })
+/// An instance as lists show it.
+fn host(service: &ServiceKey, instance: &Instance) -> Vec<u8> {
+    let mut host = Vec::new();
+    wire::encode_host(&mut host, service, instance, instance.healthy);
+    host
 }
 
 /// All instances of one cluster as operators see them: disabled ones too, and without protection.
@@ -97,17 +88,14 @@ pub(super) fn list_all(call: &Call<'_>) -> Result<Answer, Fault> {
     let service = call.service()?;
     let cluster = call.cluster();
     let healthy_only = call.read_flag("healthyOnly")?;
-    let Reply::Instances(instances) = call.handle(Input::Instances { service: service.clone() })? else {
-        unreachable!("instances are answered with instances")
-    };
+    let instances = call.instances(&service)?;
     let instances = instances.ok_or_else(|| Fault::absent(format!("service {} is not found!", service.grouped())))?;
-    let wanted = |instance: &Instance| instance.cluster == cluster;
-    if !instances.iter().any(|(_, instance)| wanted(instance)) {
+    let mut chosen: Vec<&Instance> = instances.iter().filter(|instance| instance.cluster == cluster).collect();
+    if chosen.is_empty() {
         return Err(Fault::absent(format!("cluster {cluster} is not found!")));
     }
-    let chosen = instances.iter().map(|(_, instance)| instance);
-    let chosen = chosen.filter(|it| wanted(it) && (it.healthy || !healthy_only));
-    let hosts: Vec<Bytes> = hosts(&service, chosen).collect();
+    chosen.retain(|instance| instance.healthy || !healthy_only);
+    let hosts: Vec<Vec<u8>> = chosen.into_iter().map(|instance| host(&service, instance)).collect();
     Ok(Answer::Data([b"[", &hosts.join(&b',')[..], b"]"].concat().into()))
 }
 
@@ -172,6 +160,14 @@ pub(super) fn beat(call: &Call<'_>) -> Result<Answer, Fault> {
 }
 
 impl Call<'_> {
+    /// All instances of a service that is there.
+    fn instances(&self, service: &ServiceKey) -> Result<Option<Vec<Instance>>, Fault> {
+        match self.handle(Input::Instances { service: service.clone() })? {
+            Reply::Instances(all) => Ok(all.map(|all| all.into_iter().map(|(_, instance)| instance).collect())),
+            other => unreachable!("instances are answered with instances, not {other:?}"),
+        }
+    }
+
     fn beat(&self, client: ClientId, service: ServiceKey, instance: Option<Box<Instance>>) -> Result<Beat, Fault> {
         match self.handle(Input::Beat { client, service, instance })? {
             Reply::Beat(beat) => Ok(beat),

@@ -19,7 +19,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
-
 use serde_json::json;
 
 use crate::http::{Api, params::Params};
@@ -68,8 +67,7 @@ pub(super) fn router() -> Router<Arc<Api>> {
     OPERATIONS.into_iter().fold(Router::new(), |router, (method, path, generation, operation)| {
         let handler = move |State(api): State<Arc<Api>>, params: Params| async move {
             let reads = method == MethodFilter::GET;
-            let call = Call { api: &api, params: &params, generation, reads };
-            match call.check_params().and_then(|()| operation(&call)) {
+            match Call::new(&api, &params, generation, reads).and_then(|call| operation(&call)) {
                 Ok(answer) => answer.render(generation),
                 Err(fault) => fault.render(generation),
             }
