@@ -23,6 +23,16 @@ impl ClientId {
         self.0.contains('#')
     }
 
+    /// Host and port of the client, whichever shape its id has.
+    pub fn host_port(&self) -> (&str, u16) {
+        let parts = match self.0.split_once('#') {
+            Some((address, _)) => address.rsplit_once(':'),
+            None => self.0.split_once('_').and_then(|(_, peer)| peer.rsplit_once('_')),
+        };
+        let (host, port) = parts.unwrap_or((&self.0, ""));
+        (host, port.parse().unwrap_or(0))
+    }
+
     /// The id as it appears on the wire.
     pub fn as_str(&self) -> &str {
         &self.0

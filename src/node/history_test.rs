@@ -230,7 +230,7 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Connect(client) => drop(self.handle(Input::Connect(id(client)))),
+            Step::Connect(client) => drop(self.handle(Input::Connect(id(client), Attributes::default()))),
             Step::Disconnect(client) => {
                 self.handle(Input::Disconnect(id(client)));
                 let subscriber = self.subscriber(client);
@@ -259,7 +259,9 @@ impl World {
                 self.handle(Input::Beat { client, service, instance });
             }
             Step::Protect(service, on) => {
-                self.handle(Input::Protect { service: key(service), threshold: on.then_some(0.5) });
+                let (service, threshold) = (key(service), on.then_some(0.5));
+                let operation = MetadataOperation::Protect { service, threshold };
+                self.handle(Input::Apply(Proposal::Metadata(operation)));
             }
             Step::Subscribe(client, service, filter) => self.subscribe(client, service, filter),
             Step::Unsubscribe(client, service) => {

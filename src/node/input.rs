@@ -3,7 +3,8 @@
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Instance, Millis, Published, ServiceKey},
+    model::{Attributes, ClientId, Instance, Millis, Published, ServiceKey},
+    node::Proposal,
     push::PushNo,
     registry::Selection,
 };
@@ -11,8 +12,8 @@ use crate::{
 /// One input. What a request asks and what happens to a connection come the same way.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A connection is set up.
-    Connect(ClientId),
+    /// A connection is set up, by a client that says this of itself.
+    Connect(ClientId, Attributes),
     /// A connection is gone.
     Disconnect(ClientId),
     /// A client publishes this for a service and nothing else, for as long as it is there. A client known by its address
@@ -94,13 +95,13 @@ pub enum Input {
         /// Namespace; group and name say nothing.
         namespace: ServiceKey,
     },
-    /// From which share of healthy instances on a service shows all as healthy; none for never.
-    Protect {
+    /// What is set on a service, and its clusters.
+    Service {
         /// Which service.
         service: ServiceKey,
-        /// The share, 0 to 1.
-        threshold: Option<f64>,
     },
+    /// A change that was agreed on.
+    Apply(Proposal),
     /// A subscriber answered a push.
     Acked {
         /// Who.

@@ -74,7 +74,7 @@ impl Scene {
     }
 
     fn connect(&mut self, client: &str) {
-        self.apply(Command::Connect(client.into()));
+        self.apply(Command::Connect(client.into(), Attributes::default()));
     }
 
     fn disconnect(&mut self, client: &str) {
