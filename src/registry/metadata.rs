@@ -127,11 +127,15 @@ impl Registry {
             return Err(Refused::NotEmpty(key));
         }
         (service.listed, service.record) = (false, None);
+        let service_is_wanted = !service.subscribers.is_empty();
         self.size.services -= 1;
         self.empty.remove(number);
         self.overridden.remove(number);
-        self.changed(number, changes);
-        self.forget_if_unused(number, changes);
+        if service_is_wanted {
+            self.changed(number, changes);
+        } else {
+            self.forget_if_unused(number, changes);
+        }
         Ok(())
     }
 
