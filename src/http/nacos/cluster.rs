@@ -16,8 +16,7 @@ use crate::{
         },
         service::propose,
     },
-    model::{ClientId, ClusterMetadata, HealthChecker},
-    node::Input,
+    model::{ClusterMetadata, HealthChecker},
     registry::MetadataOperation,
     wire::{self, CheckerJson},
 };
@@ -101,16 +100,17 @@ fn find(call: &Call<'_>) -> Result<Step, Fault> {
         call.required("healthy", "Boolean")?;
     }
     let service = call.service()?;
-    let (ip, port) = call.address()?;
+    call.address()?;
     let healthy = if v1 { healthy.ok_or(Fault::Missing { name: "healthy", kind: "Boolean" })? } else { "healthy" };
-    let healthy = call.flag(healthy, true)?;
+    call.flag(healthy, true)?;
     let cluster = call.cluster();
     let set = call.detail(&service)?.and_then(|detail| detail.cluster(cluster).map(|set| set.checker.clone()));
     if set != Some(HealthChecker::None) {
         let text = format!("health check is still working, service: {}, cluster: {cluster}", service.grouped());
         return Err(Fault::bad_request(text));
     }
-    Ok(Step::write(Input::Found { client: ClientId::address(ip, port), service, healthy }))
+    // Whether an ephemeral instance is healthy is what its client's beats say, and there are no others yet.
+    Ok(Answer::Done.into())
 }
 
 fn checkers(call: &Call<'_>) -> Result<Step, Fault> {

@@ -67,6 +67,10 @@ const AMEND: Operation = Operation {
     run: amend,
 };
 
+/// What the second generation cannot do without beside the service, with its types.
+const REQUIRED_2: [(&str, &str); 5] =
+    [("ip", "String"), ("port", "Integer"), ("metadata", "String"), ("weight", "Double"), ("enabled", "Boolean")];
+
 const CONSISTENCY: Param =
     Param::new(Kind::Text, "consistencyType", "ephemeral", "Ignored: a service has instances of one kind.");
 const INSTANCES: Param = Param::new(
@@ -112,12 +116,12 @@ fn replace(call: &Call<'_>) -> Result<Step, Fault> {
 
 fn amend(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.grouped_service()?;
-    let (ip, port) = call.address()?;
     if call.generation == V2 {
-        for (name, kind) in [("metadata", "String"), ("weight", "Double"), ("enabled", "Boolean")] {
+        for (name, kind) in REQUIRED_2 {
             call.required_single(name, kind)?;
         }
     }
+    let (ip, port) = call.address()?;
     let cluster = match call.generation {
         V2 => Some(call.params.text("cluster").trim()).filter(|it| !it.is_empty()).unwrap_or(DEFAULT_CLUSTER),
         _ => call.cluster(),

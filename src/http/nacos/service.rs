@@ -126,8 +126,10 @@ fn names(call: &Call<'_>) -> Result<Step, Fault> {
         V1 => ("doms", call.number("pageNo", None)?, call.number("pageSize", None)?),
         _ => ("services", call.number("pageNo", Some(1))?, call.number("pageSize", Some(20))?.min(500)),
     };
+    let page = usize::try_from(page).unwrap_or(1).max(1);
+    let size = usize::try_from(size).map_err(|_| Fault::validation(format!("fromIndex(0) > toIndex({size})")))?;
     let group = call.group()?;
-    let Reply::Names(count, page) = call.handle(Input::List { group, page: page.max(1), size })? else {
+    let Reply::Names(count, page) = call.handle(Input::List { group, page, size })? else {
         unreachable!("a list is answered with names")
     };
     Ok(Answer::json(&json!({"count": count, names: page})))
