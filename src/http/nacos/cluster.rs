@@ -52,6 +52,7 @@ const UPDATE: Operation = Operation {
     name: "updateCluster",
     summary: "Replaces what is set on a cluster of a service.",
     params: &[SERVICE, CLUSTER.required(), CHECK_PORT, USE_INSTANCE_PORT, CHECKER, NAMESPACE, GROUP, METADATA],
+    faults: &[],
     run: update,
 };
 
@@ -59,6 +60,7 @@ const FIND: Operation = Operation {
     name: "setHealth",
     summary: "Says whether an instance is healthy, in a cluster whose checker is NONE.",
     params: &[HEALTHY.required(), SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER],
+    faults: &[],
     run: find,
 };
 
@@ -66,11 +68,12 @@ const CHECKERS: Operation = Operation {
     name: "listHealthCheckers",
     summary: "Shows the types of health checkers, each with its settings.",
     params: &[],
+    faults: &[],
     run: checkers,
 };
 
 const GREETING: Operation =
-    Operation { name: "greet", summary: "Says that the server is there.", params: &[], run: greet };
+    Operation { name: "greet", summary: "Says that the server is there.", params: &[], faults: &[], run: greet };
 
 fn update(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;

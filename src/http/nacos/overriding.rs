@@ -42,6 +42,7 @@ const REPLACE: Operation = Operation {
     summary: "Sets weight, `enabled` and labels of an instance, in place of what was set before. What is left out is \
               reset. The client's own publication stays as it is beneath.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, ENABLED, EPHEMERAL, METADATA],
+    faults: &[],
     run: replace,
 };
 
@@ -64,6 +65,7 @@ const AMEND: Operation = Operation {
         METADATA.only(&[V1, V3]),
         METADATA.required().only(&[V2]),
     ],
+    faults: &[404],
     run: amend,
 };
 
@@ -85,6 +87,7 @@ const MERGE: Operation = Operation {
     name: "addInstancesMetadata",
     summary: "Adds labels to what is set on instances.",
     params: BATCH,
+    faults: &[],
     run: merge,
 };
 
@@ -92,6 +95,7 @@ const REMOVE: Operation = Operation {
     name: "removeInstancesMetadata",
     summary: "Removes labels, by key, from what is set on instances. Labels their clients publish stay.",
     params: BATCH,
+    faults: &[],
     run: remove,
 };
 
@@ -180,7 +184,7 @@ fn wanted(given: &str) -> Result<Vec<Address>, Fault> {
     if given.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let illegal = || Fault::server_error("instances is not a JSON array of objects with ip and port".to_owned());
+    let illegal = || Fault::validation("instances is not a JSON array of objects with ip and port");
     let all: Vec<Value> = serde_json::from_str(given).map_err(|_| illegal())?;
     let read = |one: &Value| {
         let port = &one["port"];

@@ -55,6 +55,7 @@ const NAMES: Operation = Operation {
         NAMESPACE,
         GROUP,
     ],
+    faults: &[],
     run: names,
 };
 
@@ -78,6 +79,7 @@ const CREATE: Operation = Operation {
     name: "createService",
     summary: "Makes a service before anybody publishes to it.",
     params: &[SERVICE, NAMESPACE, GROUP, THRESHOLD, METADATA, SELECTOR, EPHEMERAL],
+    faults: &[500],
     run: create,
 };
 
@@ -93,15 +95,17 @@ const UPDATE: Operation = Operation {
         METADATA,
         SELECTOR,
     ],
+    faults: &[500],
     run: update,
 };
 
-const CONSOLE_UPDATE: Operation = Operation { run: console_update, ..UPDATE };
+const CONSOLE_UPDATE: Operation = Operation { faults: &[404, 500], run: console_update, ..UPDATE };
 
 const REMOVE: Operation = Operation {
     name: "removeService",
     summary: "Removes a service without instances, with all that is set on it.",
     params: &[SERVICE, NAMESPACE, GROUP],
+    faults: &[],
     run: remove,
 };
 
@@ -109,15 +113,17 @@ const DETAIL: Operation = Operation {
     name: "getService",
     summary: "Shows what is set on a service, and its clusters.",
     params: &[SERVICE, NAMESPACE, GROUP],
+    faults: &[],
     run: detail,
 };
 
-const CONSOLE_DETAIL: Operation = Operation { run: console_detail, ..DETAIL };
+const CONSOLE_DETAIL: Operation = Operation { faults: &[404], run: console_detail, ..DETAIL };
 
 const SELECTOR_TYPES: Operation = Operation {
     name: "listSelectorTypes",
     summary: "Names the types of selectors there are.",
     params: &[],
+    faults: &[],
     run: selector_types,
 };
 
@@ -215,9 +221,6 @@ impl Call<'_> {
             Ok(threshold) if threshold.is_finite() => Ok(threshold),
             Ok(_) => Err(Fault::validation("protectThreshold is not a finite number")),
             Err(_) if !strict => Ok(0.0),
-            Err(_) if self.generation == V1 => {
-                Err(Fault::server_error(format!("caused: For input string: \"{given}\";")))
-            }
             Err(_) => Err(Fault::Unreadable(format!("For input string: \"{given}\""))),
         }
     }
