@@ -43,7 +43,7 @@ const USE_INSTANCE_PORT: Param =
 const CHECKER: Param = Param::new(
     Kind::Json,
     "healthChecker",
-    "{\"type\":\"TCP\"}",
+    "{\"type\":\"NONE\"}",
     "How persistent instances are found healthy: `TCP`, `HTTP`, `MYSQL`, or `NONE` when somebody else decides.",
 )
 .required();

@@ -59,6 +59,8 @@ const NAMES: Operation = Operation {
     run: names,
 };
 
+/// An example that nobody publishes to.
+const EMPTY: Param = Param { example: "billing", ..SERVICE };
 const THRESHOLD: Param = Param::new(
     Kind::Number,
     "protectThreshold",
@@ -78,7 +80,7 @@ const EPHEMERAL: Param =
 const CREATE: Operation = Operation {
     name: "createService",
     summary: "Makes a service before anybody publishes to it.",
-    params: &[SERVICE, NAMESPACE, GROUP, THRESHOLD, METADATA, SELECTOR, EPHEMERAL],
+    params: &[EMPTY, NAMESPACE, GROUP, THRESHOLD, METADATA, SELECTOR, EPHEMERAL],
     faults: &[500],
     run: create,
 };
@@ -87,7 +89,7 @@ const UPDATE: Operation = Operation {
     name: "updateService",
     summary: "Replaces what is set on a service: threshold, labels and selector together.",
     params: &[
-        SERVICE,
+        EMPTY,
         THRESHOLD.required().only(&[V1]),
         THRESHOLD.only(&[V2, V3]),
         NAMESPACE,
@@ -104,7 +106,7 @@ const CONSOLE_UPDATE: Operation = Operation { faults: &[404, 500], run: console_
 const REMOVE: Operation = Operation {
     name: "removeService",
     summary: "Removes a service without instances, with all that is set on it.",
-    params: &[SERVICE, NAMESPACE, GROUP],
+    params: &[EMPTY, NAMESPACE, GROUP],
     faults: &[],
     run: remove,
 };
