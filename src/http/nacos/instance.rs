@@ -47,7 +47,7 @@ const REGISTER: Operation = Operation {
     name: "registerInstance",
     summary: "Publishes an instance of a service, in place of what the same address published there before.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, HEALTHY, ENABLED, EPHEMERAL, METADATA],
-    faults: &[500, 501],
+    faults: &[500],
     run: register,
 };
 

@@ -90,7 +90,7 @@ pub(super) async fn unknown(method: Method, uri: Uri) -> Response {
 
 /// Methods that a path does not serve.
 pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
-    if is_v1(&uri) {
+    if is_v1(&uri) && method != Method::TRACE {
         return no_such_api(&method, &uri);
     }
     if method == Method::OPTIONS {
