@@ -17,6 +17,7 @@ pub mod http;
 pub mod metrics;
 pub mod model;
 pub mod node;
+pub mod polling;
 pub mod push;
 pub mod registry;
 pub mod runtime;

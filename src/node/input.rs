@@ -1,5 +1,7 @@
 //! All that can happen to a node.
 
+use std::net::{IpAddr, SocketAddr};
+
 use compact_str::CompactString;
 
 use crate::{
@@ -59,6 +61,18 @@ pub enum Input {
         /// Which clusters, as asked.
         clusters: CompactString,
     },
+    /// A client that is reached by datagrams polls a service: it wants its list now, and to hear of it until some time after
+    /// its last poll. It appears by polling, and is gone with its last subscription if it publishes nothing.
+    Poll {
+        /// Where datagrams reach it.
+        from: SocketAddr,
+        /// Of what.
+        service: ServiceKey,
+        /// Which clusters, as asked.
+        clusters: CompactString,
+        /// Whether the list it wants now is without unhealthy instances; what it hears of later never is.
+        healthy_only: bool,
+    },
     /// A client no longer wants to hear of a service, but its list now.
     Unsubscribe {
         /// Who.
@@ -109,6 +123,13 @@ pub enum Input {
         push: Option<PushNo>,
         /// Whether it took it.
         success: bool,
+    },
+    /// Somebody says by datagram that it took a push.
+    AckedByDatagram {
+        /// Who; counts only if the push went there.
+        from: IpAddr,
+        /// Which push.
+        push: PushNo,
     },
     /// Stamps up to here are safe: a restart will begin above.
     CeilingStored(Millis),

@@ -1,0 +1,61 @@
+//! Subscribers that are known by their address: they appear by polling and are gone when they stop.
+
+use std::net::{IpAddr, SocketAddr};
+
+use compact_str::CompactString;
+
+use crate::{
+    model::{ClientId, Now, ServiceKey, Tick},
+    node::{Node, Rejection, Reply, subscriber},
+    push::PushNo,
+    registry::{Command, Selection},
+};
+
+impl Node {
+    /// Answers a poll, which subscribes whoever polls, or keeps it subscribed.
+    pub(super) fn polled(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        service: &ServiceKey,
+        clusters: CompactString,
+        healthy_only: bool,
+    ) -> Result<Reply, Rejection> {
+        let client = ClientId::reached_at(from);
+        let subscriber = subscriber(clusters);
+        let selection = Selection { filter: subscriber.filter.clone(), healthy_only };
+        let known =
+            self.numbers(service, &client).and_then(|(service, client)| self.registry.subscriber(service, client));
+        // Not again with the same filter: that would call off the push in flight.
+        if known.is_none_or(|known| known.clusters != subscriber.clusters) {
+            self.apply(now.tick, Command::Connect(client.clone()))?;
+            self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
+        }
+        let (service, client) = self.numbers(service, &client).expect("just subscribed");
+        self.polling.polled(now.tick, service, client);
+        Ok(Reply::View(self.answer(now, service, client, &selection)))
+    }
+
+    /// Takes an ack that came from `from` and names nothing but a push.
+    pub(super) fn acked_by_datagram(&mut self, now: Tick, from: IpAddr, push: PushNo) -> Reply {
+        let client = self.push.datagram(push).filter(|client| {
+            let address = self.registry.client_id(*client).datagram_address();
+            // Not the port: behind a translator the ack may leave by another.
+            address.is_some_and(|address| address.ip() == from)
+        });
+        Reply::Acked(client.and_then(|client| self.push.acked(now, client, Some(push), true)))
+    }
+
+    /// Ends the subscriptions that nobody polls any more.
+    pub(super) fn expire_unpolled(&mut self, now: Tick) {
+        let mut ended = Vec::new();
+        self.polling.poll(now, &mut ended);
+        for (service, client) in ended {
+            let (client, service) = (self.registry.client_id(client).clone(), self.registry.key(service).clone());
+            let ended = self
+                .apply(now, Command::Unsubscribe { client: client.clone(), service })
+                .and_then(|()| self.forget_idle(now, client));
+            ended.expect("a client that subscribes is there");
+        }
+    }
+}
