@@ -34,10 +34,18 @@ impl ClientId {
 
     /// Where datagrams reach this client. None for the client of a connection, or of an instance with a host name.
     pub fn datagram_address(&self) -> Option<SocketAddr> {
-        let (address, _) = self.0.split_once('#')?;
-        // From the right: an IPv6 address has colons of its own.
-        let (ip, port) = address.rsplit_once(':')?;
-        Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port.parse().ok()?))
+        let (host, port) = self.is_address().then(|| self.host_port())?;
+        Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, port))
+    }
+
+    /// Host and port of the client, whichever shape its id has.
+    pub fn host_port(&self) -> (&str, u16) {
+        let parts = match self.0.split_once('#') {
+            Some((address, _)) => address.rsplit_once(':'),
+            None => self.0.split_once('_').and_then(|(_, peer)| peer.rsplit_once('_')),
+        };
+        let (host, port) = parts.unwrap_or((&self.0, ""));
+        (host, port.parse().unwrap_or(0))
     }
 
     /// The id as it appears on the wire.

@@ -16,17 +16,20 @@ mod output;
 mod polling;
 #[cfg(test)]
 mod polling_test;
+mod proposal;
 mod reject;
 
 use compact_str::CompactString;
 
 pub use input::Input;
 pub use output::{Beat, Output, Reply, View};
+pub use polling::Poll;
+pub use proposal::Proposal;
 pub use reject::Rejection;
 
 use crate::{
     health::{self, Health},
-    model::{ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
+    model::{Attributes, ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
     polling::Polling,
     push::{self, PushEngine},
     registry::{self, Change, ClientNo, Command, Registry, Selection, ServiceNo, Subscriber},
@@ -86,7 +89,7 @@ impl Node {
     /// Takes one input at `now`. A refused input changes nothing.
     pub fn handle(&mut self, now: Now, input: Input) -> Result<Reply, Rejection> {
         match input {
-            Input::Connect(client) => self.apply(now.tick, Command::Connect(client)).map(done),
+            Input::Connect(client, attributes) => self.apply(now.tick, Command::Connect(client, attributes)).map(done),
             Input::Disconnect(client) => self.apply(now.tick, Command::Disconnect(client)).map(done),
             Input::Register { client, service, content } => self.register_lasting(now.tick, client, service, content),
             Input::RegisterBeating { client, service, instance } => {
@@ -95,9 +98,7 @@ impl Node {
             Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
-            Input::Poll { from, service, clusters, healthy_only } => {
-                self.polled(now, from, &service, clusters, healthy_only)
-            }
+            Input::Poll(poll) => self.polled(now, poll),
             Input::Unsubscribe { client, service, clusters } => {
                 self.apply(now.tick, Command::Unsubscribe { client, service: service.clone() })?;
                 let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
@@ -106,7 +107,7 @@ impl Node {
             Input::Query { service, selection } => Ok(Reply::View(self.view(now, &service, &selection))),
             Input::Instances { service } => {
                 let visible = self.registry.visible(&service);
-                let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.clone())).collect());
+                let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
                 Ok(Reply::Instances(copied))
             }
             Input::List { group, page, size } => {
@@ -114,9 +115,8 @@ impl Node {
                 Ok(Reply::Names(count, names))
             }
             Input::Overview { namespace } => Ok(Reply::Services(self.registry.overview(&namespace.namespace))),
-            Input::Protect { service, threshold } => {
-                self.apply(now.tick, Command::Protect { service, threshold }).map(done)
-            }
+            Input::Service { service } => Ok(Reply::Service(self.registry.detail(&service).map(Box::new))),
+            Input::Apply(proposal) => self.agreed(now.tick, proposal),
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
                 Ok(Reply::Acked(client.and_then(|client| self.push.acked(now.tick, client, push, success))))
@@ -188,7 +188,7 @@ impl Node {
         content: Published,
     ) -> Result<Reply, Rejection> {
         if client.is_address() {
-            self.apply(now, Command::Connect(client.clone()))?;
+            self.apply(now, Command::Connect(client.clone(), Attributes::default()))?;
         }
         self.apply(now, Command::Register { client, service, content }).map(done)
     }
@@ -237,6 +237,12 @@ impl Node {
     /// The numbers of a service and a client that are there.
     fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
         self.registry.find(service).zip(self.registry.client_no(client))
+    }
+
+    fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {
+        match proposal {
+            Proposal::Metadata(operation) => self.apply(now, Command::Metadata(operation)).map(done),
+        }
     }
 
     fn view(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> View {

@@ -5,33 +5,43 @@ use std::net::{IpAddr, SocketAddr};
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Now, ServiceKey, Tick},
+    model::{Attributes, ClientId, Now, ServiceKey, Tick},
     node::{Node, Rejection, Reply, subscriber},
     push::PushNo,
     registry::{Command, Selection},
 };
 
+/// A poll of a service by a client that is reached by datagrams.
+#[derive(Clone, Debug)]
+pub struct Poll {
+    /// Where datagrams reach it.
+    pub from: SocketAddr,
+    /// What it says of itself.
+    pub attributes: Attributes,
+    /// Of what.
+    pub service: ServiceKey,
+    /// Which clusters, as asked.
+    pub clusters: CompactString,
+    /// Whether the list it wants now is without unhealthy instances; what it hears of later never is.
+    pub healthy_only: bool,
+}
+
 impl Node {
     /// Answers a poll, which subscribes whoever polls, or keeps it subscribed.
-    pub(super) fn polled(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        service: &ServiceKey,
-        clusters: CompactString,
-        healthy_only: bool,
-    ) -> Result<Reply, Rejection> {
+    pub(super) fn polled(&mut self, now: Now, poll: Poll) -> Result<Reply, Rejection> {
+        let Poll { from, attributes, service, clusters, healthy_only } = poll;
         let client = ClientId::reached_at(from);
         let subscriber = subscriber(clusters);
         let selection = Selection { filter: subscriber.filter.clone(), healthy_only };
-        let known =
-            self.numbers(service, &client).and_then(|(service, client)| self.registry.subscriber(service, client));
+        let numbers = self.numbers(&service, &client);
+        let known = numbers.and_then(|(service, client)| self.registry.subscriber(service, client));
         // Not again with the same filter: that would call off the push in flight.
         if known.is_none_or(|known| known.clusters != subscriber.clusters) {
-            self.apply(now.tick, Command::Connect(client.clone()))?;
-            self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
+            self.apply(now.tick, Command::Connect(client.clone(), attributes))?;
+            let (client, service) = (client.clone(), service.clone());
+            self.apply(now.tick, Command::Subscribe { client, service, subscriber })?;
         }
-        let (service, client) = self.numbers(service, &client).expect("just subscribed");
+        let (service, client) = self.numbers(&service, &client).expect("just subscribed");
         self.polling.polled(now.tick, service, client);
         Ok(Reply::View(self.answer(now, service, client, &selection)))
     }

@@ -43,9 +43,8 @@ impl Scene {
     }
 
     fn polls(&mut self, from: ([u8; 4], u16), service: &str, clusters: &str) -> View {
-        let input =
-            Input::Poll { from: from.into(), service: key(service), clusters: clusters.into(), healthy_only: false };
-        let Reply::View(view) = self.handle(input) else { panic!("a poll is answered with a list") };
+        let poll = Poll { clusters: clusters.into(), ..poll(from.into(), service) };
+        let Reply::View(view) = self.handle(Input::Poll(poll)) else { panic!("a poll is answered with a list") };
         view
     }
 
@@ -90,6 +89,11 @@ impl Scene {
         let size = self.node.stats().size;
         (size.clients, size.subscribers)
     }
+}
+
+fn poll(from: SocketAddr, service: &str) -> Poll {
+    let attributes = Attributes { agent: "Nacos-Java-Client:v1.4.8".into(), ..Attributes::default() };
+    Poll { from, attributes, service: key(service), clusters: "".into(), healthy_only: false }
 }
 
 fn key(name: &str) -> ServiceKey {
@@ -183,8 +187,8 @@ fn another_filter_takes_the_place_of_the_old_one_without_a_push() {
 fn healthy_ones_only_is_for_the_answer() {
     let mut scene = Scene::new();
     scene.register("s", Instance { healthy: false, ..instance(1, "c1") });
-    let input = Input::Poll { from: A.into(), service: key("s"), clusters: "".into(), healthy_only: true };
-    let Reply::View(view) = scene.handle(input) else { panic!("a list") };
+    let poll = Poll { healthy_only: true, ..poll(A.into(), "s") };
+    let Reply::View(view) = scene.handle(Input::Poll(poll)) else { panic!("a list") };
     assert_eq!(view.count, 0);
     let left = scene.until(1_000);
     assert!(left[0].1.stamp > view.stamp && left[0].1.hosts != "[]");
@@ -228,8 +232,7 @@ fn an_ack_counts_only_from_where_the_push_went() {
 fn addresses_of_both_kinds_subscribe() {
     let mut scene = Scene::new();
     for from in ["10.0.0.1:1", "[2001:db8::1]:1"] {
-        let from: SocketAddr = from.parse().expect("an address");
-        scene.handle(Input::Poll { from, service: key("s"), clusters: "".into(), healthy_only: false });
+        scene.handle(Input::Poll(poll(from.parse().expect("an address"), "s")));
     }
     assert_eq!(scene.until(1_000).len(), 2);
 }

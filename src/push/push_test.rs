@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    model::{ClusterFilter, Instance, Published},
+    model::{Attributes, ClusterFilter, Instance, Published},
     registry::{Command, Limits, Subscriber},
 };
 
@@ -74,7 +74,7 @@ impl Scene {
     }
 
     fn connect(&mut self, client: &str) {
-        self.apply(Command::Connect(client.into()));
+        self.apply(Command::Connect(client.into(), Attributes::default()));
     }
 
     pub(super) fn disconnect(&mut self, client: &str) {

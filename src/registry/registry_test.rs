@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ClusterFilter, Instance, Published};
+use crate::model::{Attributes, ClusterFilter, Instance, Published};
 
 const LIMITS: Limits = Limits { empty_service_expiry: 60_000, encodings: 2_000 };
 
@@ -36,7 +36,7 @@ impl Checked {
         Self { registry: Registry::new(LIMITS), now: Tick(0) }
     }
 
-    fn apply(&mut self, command: Command) -> Result<Vec<Change>, ClientGone> {
+    fn apply(&mut self, command: Command) -> Result<Vec<Change>, Refused> {
         let mut changes = Vec::new();
         let result = self.registry.apply(self.now, command, &mut changes);
         self.registry.check();
@@ -45,7 +45,7 @@ impl Checked {
     }
 
     fn connect(&mut self, client: &str) {
-        self.apply(Command::Connect(client.into())).expect("connects");
+        self.apply(Command::Connect(client.into(), Attributes::default())).expect("connects");
     }
 
     fn register(&mut self, client: &str, service: &str, content: Published) -> Vec<Change> {
@@ -154,7 +154,7 @@ fn protection_shows_all_as_healthy_from_the_threshold_on() {
     registry.connect("a");
     let unhealthy = |port| Instance { healthy: false, ..instance(port) };
     registry.register("a", "s", Published::Batch([instance(1), unhealthy(2)].into()));
-    let protect = |threshold| Command::Protect { service: key("s"), threshold };
+    let protect = |threshold| Command::Metadata(MetadataOperation::Protect { service: key("s"), threshold });
     let healthy =
         |registry: &mut Checked| registry.hosts("s", &Selection::default()).matches(r#""healthy":true"#).count();
     assert_eq!(healthy(&mut registry), 1);

@@ -5,7 +5,8 @@ use compact_str::CompactString;
 use crate::{
     http::{
         Api,
-        nacos::{Fault, Generation, metadata},
+        caller::Caller,
+        nacos::{Fault, Generation, Route, metadata},
         params::Params,
     },
     model::{
@@ -18,6 +19,7 @@ use crate::{
 /// A request of one generation.
 pub(super) struct Call<'a> {
     pub(super) api: &'a Api,
+    pub(super) caller: &'a Caller,
     pub(super) params: &'a Params,
     pub(super) generation: Generation,
     /// Whether the operation only reads.
@@ -27,8 +29,9 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// Checks all parameters that are there, before any is missed: as the filter of a Nacos server does.
-    pub(super) fn new(api: &'a Api, params: &'a Params, generation: Generation, reads: bool) -> Result<Self, Fault> {
-        let call = Self { api, params, generation, reads, metadata: Metadata::default() };
+    pub(super) fn new(api: &'a Api, caller: &'a Caller, params: &'a Params, route: &Route) -> Result<Self, Fault> {
+        let (generation, reads) = (route.generation, route.method.reads());
+        let call = Self { api, caller, params, generation, reads, metadata: Metadata::default() };
         call.check_names()?;
         let given = params.text("metadata");
         // The first generation trims what it reads.
