@@ -11,6 +11,7 @@ pub mod proto {
 pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod datagram;
 pub mod grpc;
 pub mod health;
 pub mod http;

@@ -7,6 +7,7 @@
 //! acknowledged, replaced or no longer wanted, by datagram once; what a subscriber has acknowledged is not sent again;
 //! stamps of one subscription only grow. Never sends anything itself, never waits.
 
+mod backlog;
 #[cfg(test)]
 mod datagram_test;
 mod delivery;
@@ -21,6 +22,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use compact_str::CompactString;
 
+pub use backlog::{Backlog, Full};
+
 use crate::{
     model::{ClientId, HybridClock, Millis, Now, ServiceKey, Tick, limits},
     push::{
@@ -31,6 +34,7 @@ use crate::{
     },
     registry::{Change, ClientNo, Encoded, Registry, Selection, ServiceNo},
     task::DelayedTasks,
+    wire::ServiceInfo,
 };
 
 /// The times and sizes of the engine.
@@ -86,6 +90,19 @@ pub struct Push {
     pub stamp: Millis,
     /// Whether protection made all hosts look healthy.
     pub protected: bool,
+}
+
+impl Push {
+    /// The list as the subscriber reads it.
+    pub fn info(&self) -> ServiceInfo<'_> {
+        ServiceInfo {
+            service: &self.service,
+            clusters: &self.clusters,
+            hosts: &self.hosts,
+            stamp: self.stamp,
+            protected: self.protected,
+        }
+    }
 }
 
 /// A list that was not pushed, because SDKs break on one of that size.

@@ -12,6 +12,7 @@ mod instance;
 mod metadata;
 mod operation;
 mod service;
+mod subscriber;
 
 use std::sync::Arc;
 
