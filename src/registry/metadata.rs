@@ -25,6 +25,13 @@ pub struct ServiceDetail {
     pub clusters: Vec<(CompactString, ClusterMetadata)>,
 }
 
+impl ServiceDetail {
+    /// What is set on a cluster that has instances.
+    pub fn cluster(&self, name: &str) -> Option<&ClusterMetadata> {
+        self.clusters.iter().find(|(cluster, _)| cluster == name).map(|(_, set)| set)
+    }
+}
+
 impl Registry {
     /// A listed service.
     pub fn detail(&self, key: &ServiceKey) -> Option<ServiceDetail> {
