@@ -156,7 +156,7 @@ fn a_client_that_publishes_outlives_its_subscriptions_and_the_other_way_round() 
     let mut scene = Scene::new();
     let own = Instance { ip: "10.0.0.1".into(), port: 55_000, ..Instance::default() };
     scene.polls(A, "s", "");
-    scene.register("t", own.clone());
+    scene.register("t", own);
     scene.until(29_999);
     assert_eq!(scene.size(), (1, 1));
     scene.until(30_000);
