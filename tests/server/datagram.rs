@@ -70,9 +70,9 @@ async fn only_clients_that_take_datagrams_at_an_address_are_subscribed() {
     for target in nowhere.into_iter().chain(never).chain([newest.to_owned()]) {
         assert_eq!(subscriber.poll(&node, &target, JAVA).await.0, 200, "{target}");
     }
-    for (target, status) in [(LIST.to_owned(), 400), (LIST.replace("/v1/", "/v2/").replace("udpPort", "port"), 500)] {
+    for target in [LIST.to_owned(), LIST.replace("/v1/", "/v2/").replace("udpPort", "port")] {
         let target = target.replace("UDP_PORT", "abc");
-        assert_eq!(subscriber.poll(&node, &target, JAVA).await.0, status, "{target}");
+        assert_eq!(subscriber.poll(&node, &target, JAVA).await.0, 400, "{target}");
     }
     assert_eq!(subscribers(&node), 0);
     node.stop().await;

@@ -6,5 +6,6 @@ mod datagram;
 mod golden;
 mod http;
 mod http_golden;
+mod openapi;
 mod sdk;
 mod support;

@@ -11,6 +11,7 @@ mod cluster;
 mod fault;
 mod instance;
 mod metadata;
+pub(super) mod openapi;
 mod operation;
 mod overriding;
 mod service;
@@ -47,9 +48,14 @@ pub(super) enum Generation {
 /// All that is served, by area.
 const AREAS: [&[Route]; 5] = [instance::ROUTES, beat::ROUTES, overriding::ROUTES, service::ROUTES, cluster::ROUTES];
 
+/// All that is served.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    AREAS.into_iter().flatten()
+}
+
 /// The routes of all operations.
 pub(super) fn router() -> Router<Arc<Api>> {
-    AREAS.into_iter().flatten().fold(Router::new(), |router, route| {
+    routes().fold(Router::new(), |router, route| {
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, params: Params| async move {
             match perform(&api, &caller, &params, route).await {
                 Ok(answer) => answer.render(route.generation),
