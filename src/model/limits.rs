@@ -35,7 +35,8 @@ pub const ENCODINGS_PER_SERVICE: usize = 8;
 /// Pushes made in one hold of the node's lock, so that requests wait microseconds and not a whole storm. One service
 /// is always finished.
 pub const PUSHES_PER_POLL: usize = 512;
-/// Silent instances looked at in one hold of the node's lock, for the same reason.
+/// Silent instances, or subscriptions that may not be polled any more, looked at in one hold of the node's lock, for the
+/// same reason.
 pub const SILENT_PER_POLL: usize = 256;
 /// Weights of instances over HTTP; gRPC clients may give any finite one, as in Nacos.
 pub const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=10_000.0;
