@@ -71,10 +71,8 @@ fn by_tag(description: &Value) -> BTreeMap<String, Vec<Described>> {
     let paths = description["paths"].as_object().expect("paths");
     let mut all: BTreeMap<String, Vec<Described>> = BTreeMap::new();
     for method in METHODS {
-        let mut of_method: Vec<Described> = paths
-            .iter()
-            .filter_map(|(path, methods)| Some(described(path, method, methods.get(method)?)))
-            .collect();
+        let mut of_method: Vec<Described> =
+            paths.iter().filter_map(|(path, methods)| Some(described(path, method, methods.get(method)?))).collect();
         if method == "delete" {
             of_method.reverse();
         }
@@ -102,9 +100,9 @@ fn described(path: &str, method: &'static str, operation: &Value) -> Described {
         }
     }
     let content = operation["responses"]["200"]["content"].as_object();
-    let documented = content.and_then(|content| content.iter().next()).map(|(content_type, content)| {
-        json!({"content_type": content_type, "body": content["example"]})
-    });
+    let documented = content
+        .and_then(|content| content.iter().next())
+        .map(|(content_type, content)| json!({"content_type": content_type, "body": content["example"]}));
     Described {
         key: format!("{} {path}", method.to_uppercase()),
         tag: operation["tags"][0].as_str().expect("a tag").to_owned(),

@@ -15,6 +15,7 @@ pub(super) mod openapi;
 mod operation;
 mod overriding;
 mod service;
+mod subscriber;
 
 use std::sync::Arc;
 

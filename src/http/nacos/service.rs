@@ -88,15 +88,7 @@ const CREATE: Operation = Operation {
 const UPDATE: Operation = Operation {
     name: "updateService",
     summary: "Replaces what is set on a service: threshold, labels and selector together.",
-    params: &[
-        EMPTY,
-        THRESHOLD.required().only(&[V1]),
-        THRESHOLD.only(&[V2, V3]),
-        NAMESPACE,
-        GROUP,
-        METADATA,
-        SELECTOR,
-    ],
+    params: &[EMPTY, THRESHOLD.required().only(&[V1]), THRESHOLD.only(&[V2, V3]), NAMESPACE, GROUP, METADATA, SELECTOR],
     faults: &[500],
     run: update,
 };
