@@ -1,6 +1,7 @@
 //! How far Roster is above the floor: the CPU time per operation and the memory per connection of a bare tonic server
-//! that answers the same two gRPC methods with the same bytes, or sends the same pushes, and does nothing else. Promises
-//! that both are asked by the same load generator, in turn, several times, and that the size of their replies is shown.
+//! that answers the same two gRPC methods with the same bytes, or sends the same pushes, and does nothing else; and of
+//! bare axum handlers that answer the same HTTP requests with the same bytes. Promises that both are asked by the same
+//! load generator, in turn, several times, and that the size of their replies is shown.
 //! Never fails for a number: a machine's noise is not a defect.
 //!
 //! `cargo bench --bench floor`; `cargo bench --bench floor -- --help` for its options.
@@ -8,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "it watches real processes in real time")]
 
 mod floor {
+    pub mod bare_http;
     pub mod bare_server;
     pub mod servers;
 }
@@ -22,13 +24,17 @@ use serde_json::Value;
 
 const REGISTER_TARGET: f64 = 1.5;
 const QUERY_TARGET: f64 = 1.5;
+const HTTP_TARGET: f64 = 2.0;
 const IDLE_TARGET: f64 = 1.25;
 
 #[derive(Parser)]
 struct Options {
-    /// Rounds of register and query; each asks both servers
+    /// Rounds of each operation; each asks both servers
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Only rows whose name begins like this
+    #[arg(long)]
+    only: Option<String>,
     /// Seconds of each measurement
     #[arg(long, default_value_t = 2)]
     seconds: u64,
@@ -49,6 +55,20 @@ struct Options {
     bench: bool,
 }
 
+const PUSH: &str = "push to 100";
+const IDLE: &str = "idle connection";
+
+/// What is measured as CPU time per operation: its name, the workload, and the target of the ratio.
+const CPU_ROWS: [(&str, &[&str], f64); 7] = [
+    ("register", &["register"], REGISTER_TARGET),
+    ("query of 10", &["query"], QUERY_TARGET),
+    ("HTTP register", &["http-register"], HTTP_TARGET),
+    ("HTTP register again", &["http-register", "--same"], HTTP_TARGET),
+    ("HTTP query of 10", &["http-query"], HTTP_TARGET),
+    ("HTTP beat", &["beat"], HTTP_TARGET),
+    ("HTTP beat in full", &["beat", "--full"], HTTP_TARGET),
+];
+
 fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(port) = options.bare_server {
@@ -58,10 +78,8 @@ fn main() -> Result<()> {
     {
         let (bare, roster) = (Server::bare()?, Server::roster(&options.roster)?);
         let seconds = options.seconds.to_string();
-        for (name, workload, target) in [
-            ("register", ["register", "--duration", &seconds], REGISTER_TARGET),
-            ("query of 10", ["query", "--duration", &seconds], QUERY_TARGET),
-        ] {
+        for (name, workload, target) in CPU_ROWS.into_iter().filter(|(name, ..)| options.measures(name)) {
+            let workload = [workload, &["--duration", &seconds][..]].concat();
             let mut row = Row::new(name, "server CPU µs per operation", Some(target));
             for round in 1..=options.rounds {
                 eprintln!("{name}: round {round} of {}", options.rounds);
@@ -70,8 +88,24 @@ fn main() -> Result<()> {
             rows.push(row);
         }
     }
-    rows.extend(pushes(&options)?);
-    let mut idle = Row::new("idle connection", "resident bytes", Some(IDLE_TARGET));
+    if options.measures(PUSH) {
+        rows.extend(pushes(&options)?);
+    }
+    if options.measures(IDLE) {
+        rows.push(idle(&options)?);
+    }
+    println!("{}", table(&rows));
+    Ok(())
+}
+
+impl Options {
+    fn measures(&self, row: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| row.starts_with(only))
+    }
+}
+
+fn idle(options: &Options) -> Result<Row> {
+    let mut idle = Row::new(IDLE, "resident bytes", Some(IDLE_TARGET));
     let connections = options.connections.to_string();
     // Long enough for each client's first health check.
     let workload = ["hold", "--connections", &connections, "--settle", "1s", "--duration", "6s"];
@@ -79,18 +113,16 @@ fn main() -> Result<()> {
         eprintln!("idle connections: round {round} of {}", options.hold_rounds);
         // Memory that a server once had is used again: only a new one shows what connections need.
         let (bare, roster) = (Server::bare()?, Server::roster(&options.roster)?);
-        idle.add([&bare, &roster], &options, &workload, "/rss_bytes_per_connection_held")?;
+        idle.add([&bare, &roster], options, &workload, "/rss_bytes_per_connection_held")?;
     }
-    rows.push(idle);
-    println!("{}", table(&rows));
-    Ok(())
+    Ok(idle)
 }
 
 /// One change to 100 subscribers, timed from its reply to the last callback of 99 in 100.
 fn pushes(options: &Options) -> Result<[Row; 2]> {
     let (bare, roster) = (Server::bare()?, Server::roster(&options.roster)?);
-    let mut cost = Row::new("push to 100", "server CPU µs per push", None);
-    let mut delay = Row::new("push to 100", "p99 µs from reply to callback", None);
+    let mut cost = Row::new(PUSH, "server CPU µs per push", None);
+    let mut delay = Row::new(PUSH, "p99 µs from reply to callback", None);
     for round in 1..=options.rounds {
         eprintln!("push to 100: round {round} of {}", options.rounds);
         let runs = both(round, [&bare, &roster], options, &["push", "--rounds", "20"])?;

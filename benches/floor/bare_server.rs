@@ -1,7 +1,7 @@
 //! The floor: a tonic server with the two methods of the protocol and ready-made replies. Promises replies and pushes of
 //! the size a real server gives. Of one service it keeps the last batch and the last single registration, unread unless
 //! somebody subscribed; then each registration is one message, made once and sent to every stream. Never looks who
-//! subscribed to what, waits for acks, or merges.
+//! subscribed to what, waits for acks, or merges. HTTP is served beside it on the main port, see `bare_http.rs`.
 
 use std::{
     pin::Pin,
@@ -25,6 +25,8 @@ use tokio::sync::broadcast;
 use tokio_stream::{Stream, StreamExt, wrappers::BroadcastStream};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::{bare_http, servers::GRPC_OFFSET};
+
 const COMMON: &str = r#"{"resultCode":200,"errorCode":0,"success":true}"#;
 const SERVER_CHECK: &str = r#"{"resultCode":200,"errorCode":0,"success":true,"connectionId":"1760000000123_127.0.0.1_51234","supportAbilityNegotiation":true}"#;
 const REGISTERED: &str = r#"{"resultCode":200,"errorCode":0,"success":true,"type":"registerInstance"}"#;
@@ -46,7 +48,13 @@ pub fn run(port: u16) -> Result<()> {
         .add_service(RequestServer::new(bare.clone()))
         .add_service(BiRequestStreamServer::new(bare))
         .serve(([127, 0, 0, 1], port).into());
-    runtime.block_on(serving).context("serving")
+    let http = port.checked_sub(GRPC_OFFSET).context("no main port")?;
+    runtime.block_on(async {
+        tokio::select! {
+            served = serving => served.context("serving gRPC"),
+            served = bare_http::serve(http) => served.context("serving HTTP"),
+        }
+    })
 }
 
 #[derive(Clone)]

@@ -12,7 +12,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-const GRPC_OFFSET: u16 = 1000;
+/// What is added to the main port to find gRPC.
+pub const GRPC_OFFSET: u16 = 1000;
 /// The highest port above the main one that a server may open.
 const HIGHEST_OFFSET: u16 = 1001;
 const START_DEADLINE: Duration = Duration::from_secs(15);

@@ -189,7 +189,7 @@ fn elapsed_ms(since: Instant) -> u64 {
 }
 
 /// tonic says only "transport error"; the cause (refused, too many open files) is below it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

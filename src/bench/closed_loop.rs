@@ -33,6 +33,13 @@ pub struct Load {
     /// Calls in flight on each connection
     #[arg(long, default_value_t = 8)]
     pub in_flight: usize,
+    #[command(flatten)]
+    pub length: Length,
+}
+
+/// When a measurement ends.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Length {
     /// How long to measure
     #[arg(long, default_value = "10s", value_parser = arguments::duration)]
     pub duration: Duration,
@@ -70,18 +77,18 @@ impl Budget {
 }
 
 /// Each worker steps once before the clock starts: what a first call creates is not what is measured.
-pub async fn measure<W: Worker>(session: &Session, load: &Load, mut workers: Vec<W>) -> Result<Run> {
+pub async fn measure<W: Worker>(session: &Session, length: &Length, mut workers: Vec<W>) -> Result<Run> {
     for worker in &mut workers {
         if let Err(fault) = worker.step().await {
             session.tally.fault(&fault);
         }
     }
-    session.phase("measuring", load.count.unwrap_or(0));
+    session.phase("measuring", length.count.unwrap_or(0));
     let before = session.tally.counts();
     let meter = session.meter()?;
     let budget = Arc::new(Budget {
-        deadline: load.count.is_none().then(|| Instant::now() + load.duration),
-        operations: load.count,
+        deadline: length.count.is_none().then(|| Instant::now() + length.duration),
+        operations: length.count,
         taken: AtomicU64::new(0),
     });
     let mut running = JoinSet::new();

@@ -1,17 +1,21 @@
-//! `roster bench`: load for any server that speaks the Nacos naming protocol over gRPC. Owns the workloads and what
+//! `roster bench`: load for any server that speaks the Nacos naming protocol over gRPC or HTTP. Owns the workloads and what
 //! they report. Promises that failed calls, wrong answers and lost pushes are counted and make the command fail. Uses
 //! nothing of the server in this crate but the generated envelope: it must not share the mistakes it is to find.
-//! Read `client.rs` for the protocol, then any workload.
+//! Read `client.rs` or `http/mod.rs` for the protocol, then any workload.
 
 #![expect(clippy::disallowed_methods, reason = "a load generator measures real time")]
 
 mod arguments;
+mod beat;
 mod chance;
 mod churn;
 mod client;
 mod closed_loop;
 mod envelope;
 mod hold;
+mod http;
+mod http_query;
+mod http_register;
 mod message;
 mod process;
 mod push;
@@ -62,6 +66,12 @@ enum Workload {
     Register(register::Args),
     /// Read one service as fast as the server answers
     Query(query::Args),
+    /// Register instances over HTTP as fast as the server answers
+    HttpRegister(http_register::Args),
+    /// Read one service over HTTP as fast as the server answers
+    HttpQuery(http_query::Args),
+    /// Beat over HTTP: as fast as the server answers, or at the pace of so many instances
+    Beat(beat::Args),
     /// Change one instance and time its way to every subscriber
     Push(push::Args),
     /// Change and subscribe at random, then compare every view with what was published
@@ -77,6 +87,9 @@ impl Workload {
         match self {
             Self::Register(_) => "register",
             Self::Query(_) => "query",
+            Self::HttpRegister(_) => "http-register",
+            Self::HttpQuery(_) => "http-query",
+            Self::Beat(_) => "beat",
             Self::Push(_) => "push",
             Self::Churn(_) => "churn",
             Self::Hold(_) => "hold",
@@ -88,6 +101,9 @@ impl Workload {
         match self {
             Self::Register(args) => register::run(session, args).await,
             Self::Query(args) => query::run(session, args).await,
+            Self::HttpRegister(args) => http_register::run(session, args).await,
+            Self::HttpQuery(args) => http_query::run(session, args).await,
+            Self::Beat(args) => beat::run(session, args).await,
             Self::Push(args) => push::run(session, args).await,
             Self::Churn(args) => churn::run(session, args).await,
             Self::Hold(args) => hold::run(session, args).await,

@@ -39,7 +39,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
             workers.push(Reading { client: Arc::clone(&client), service: service.clone(), hosts: args.instances });
         }
     }
-    closed_loop::measure(session, &args.load, workers).await
+    closed_loop::measure(session, &args.load.length, workers).await
 }
 
 struct Reading {

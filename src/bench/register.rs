@@ -39,7 +39,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
             workers.push(Replacing { client: Arc::clone(&client), service, number, version: 0 });
         }
     }
-    closed_loop::measure(session, &args.load, workers).await
+    closed_loop::measure(session, &args.load.length, workers).await
 }
 
 struct Replacing {

@@ -31,6 +31,8 @@ pub struct Settings {
     pub connection: connection::Settings,
     /// How long an HTTP request may take.
     pub http_timeout: Duration,
+    /// How long an HTTP/1.1 connection may wait for its next request, or with an answer that is not read.
+    pub http_idle: Duration,
     /// How long closing all connections may take when the node stops.
     pub shutdown_grace: Duration,
 }

@@ -104,6 +104,8 @@ settings! {
     max_connections_per_ip: usize = 0;
     /// How long an HTTP request may take [default: 30s]
     http_timeout: Span = Span(Duration::from_secs(30));
+    /// How long an HTTP/1.1 connection may wait for its next request, or with an answer that is not read [default: 1m]
+    http_idle: Span = Span(Duration::from_secs(60));
     /// Over how long connections are closed when the node stops [default: 1s]
     shutdown_grace: Span = Span(Duration::from_secs(1));
 }
@@ -203,6 +205,7 @@ impl Complete {
             ("connection_probe_timeout", self.connection_probe_timeout),
             ("setup_deadline", self.setup_deadline),
             ("http_timeout", self.http_timeout),
+            ("http_idle", self.http_idle),
         ];
         for (setting, span) in positive {
             refuse(millis(span) == 0, setting, "must be at least 1ms")?;
@@ -244,6 +247,7 @@ impl Complete {
                 push_budget: self.push_connection_bytes,
             },
             http_timeout: self.http_timeout.0,
+            http_idle: self.http_idle.0,
             shutdown_grace: self.shutdown_grace.0,
         }
     }

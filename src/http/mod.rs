@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::DefaultBodyLimit,
-    http::StatusCode,
+    extract::{DefaultBodyLimit, Request},
+    http::{Method, StatusCode, Uri},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use serde_json::json;
 
@@ -23,12 +24,14 @@ pub use caller::PeerAddress;
 
 use crate::{
     connection::Connections,
-    metrics::Metrics,
+    metrics::{HttpCounter, Metrics},
     node::{Input, Proposal, Rejection, Reply},
 };
 
 /// Largest body of an HTTP request, in bytes: a batch of thousands of instances fits.
 const BODY_BYTES: usize = 1024 * 1024;
+/// What metrics call the generation of paths that are not of the naming API.
+const NO_GENERATION: &str = "none";
 
 /// What handlers work with.
 pub struct Api {
@@ -49,35 +52,62 @@ impl Api {
     }
 }
 
-/// All routes.
+/// All routes, each counted under a name of its own or of its kind.
 pub fn router(api: Arc<Api>) -> Router {
-    let compatible = nacos::router()
-        .route("/v1/ns/operator/metrics", get(compatible::metrics))
-        .route("/v1/ns/ops/metrics", get(compatible::metrics))
-        .route("/v1/auth/login", post(compatible::login))
-        .route("/v1/auth/users/login", post(compatible::login))
-        .route("/v3/auth/user/login", post(compatible::login))
-        .route("/v1/console/health/liveness", get(|| async { "OK" }))
-        .route("/v1/console/health/readiness", get(|| async { "OK" }))
-        .route("/v3/admin/core/state/liveness", get(compatible::state))
-        .route("/v3/admin/core/state/readiness", get(compatible::state))
-        .route("/v2/core/loader/current", get(compatible::loader_current))
-        .route("/v2/core/loader/reloadClient", get(compatible::reload_client_v2))
-        .route("/v3/admin/core/loader/current", get(compatible::loader_current_v3))
-        .route("/v3/admin/core/loader/reloadClient", post(compatible::reload_client_v3));
+    let metrics = api.metrics.clone();
+    let counted = |name, route| counted(&metrics, name, route);
+    let health = || counted("health", get(|| async { "OK" }));
+    let state = || counted("health", get(compatible::state));
+    let login = || counted("login", post(compatible::login));
+    let overview = || counted("serverMetrics", get(compatible::metrics));
+    let compatible = nacos::router(&metrics)
+        .route("/v1/ns/operator/metrics", overview())
+        .route("/v1/ns/ops/metrics", overview())
+        .route("/v1/auth/login", login())
+        .route("/v1/auth/users/login", login())
+        .route("/v3/auth/user/login", login())
+        .route("/v1/console/health/liveness", health())
+        .route("/v1/console/health/readiness", health())
+        .route("/v3/admin/core/state/liveness", state())
+        .route("/v3/admin/core/state/readiness", state())
+        .route("/v2/core/loader/current", counted("listConnections", get(compatible::loader_current)))
+        .route("/v2/core/loader/reloadClient", counted("reloadConnection", get(compatible::reload_client_v2)))
+        .route("/v3/admin/core/loader/current", counted("listConnections", get(compatible::loader_current_v3)))
+        .route("/v3/admin/core/loader/reloadClient", counted("reloadConnection", post(compatible::reload_client_v3)));
+    let native = |route| counted("native", route);
+    let instances = get(native::instances).post(native::register).delete(native::deregister);
     let native = Router::new()
-        .route("/services", get(native::services))
-        .route("/services/protection", post(native::protect))
-        .route("/openapi.json", get(nacos::openapi::serve))
-        .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
+        .route("/services", native(get(native::services)))
+        .route("/services/protection", native(post(native::protect)))
+        .route("/openapi.json", native(get(nacos::openapi::serve)))
+        .route("/instances", native(instances));
+    let (unknown, unknown_method) = (metrics.http("unknown", NO_GENERATION), metrics.http("unknown", NO_GENERATION));
     Router::new()
         .nest("/nacos", compatible)
-        .fallback(nacos::unknown)
-        .method_not_allowed_fallback(nacos::unknown_method)
+        .fallback(move |method: Method, uri: Uri| async move { count(&unknown, nacos::unknown(method, uri)).await })
+        .method_not_allowed_fallback(move |method: Method, uri: Uri| async move {
+            count(&unknown_method, nacos::unknown_method(method, uri)).await
+        })
         .nest("/roster/v1", native)
-        .route("/metrics", get(native::metrics))
+        .route("/metrics", counted("metrics", get(native::metrics)))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(api)
+}
+
+/// Counts what a route outside the table of operations is asked.
+fn counted(metrics: &Metrics, name: &'static str, route: MethodRouter<Arc<Api>>) -> MethodRouter<Arc<Api>> {
+    let counter = metrics.http(name, NO_GENERATION);
+    route.route_layer(middleware::from_fn(move |request: Request, next: Next| {
+        let counter = counter.clone();
+        async move { count(&counter, next.run(request)).await }
+    }))
+}
+
+async fn count(counter: &HttpCounter, answer: impl Future<Output = Response>) -> Response {
+    let counting = counter.begin();
+    let response = answer.await;
+    counting.answered(response.status().as_u16());
+    response
 }
 
 /// A refused HTTP request: the status and what a person needs to know.

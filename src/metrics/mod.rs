@@ -3,12 +3,15 @@
 //! Owns the recorder and the handles of what is counted often. The core keeps plain numbers; they are read when somebody
 //! asks. No metric has a label whose values clients choose.
 
+mod http;
 pub mod names;
 
 use std::sync::Arc;
 
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+pub use http::{Counting, HttpCounter};
 
 use crate::{node::Stats, registry::Change, wire::RequestType};
 
@@ -71,6 +74,11 @@ impl Metrics {
     pub fn request(&self, kind: Option<RequestType>, outcome: Outcome) {
         let row = TYPES.iter().position(|known| Some(*known) == kind).unwrap_or(TYPES.len());
         self.requests[row][outcome as usize].increment(1);
+    }
+
+    /// Counts HTTP requests of this operation in this generation of the API.
+    pub fn http(&self, operation: &'static str, generation: &'static str) -> HttpCounter {
+        HttpCounter::new(operation, generation)
     }
 
     /// Records how long a change took to be acknowledged.

@@ -35,6 +35,8 @@ pub const PUSH_DELAY: &str = "roster_push_delay_seconds";
 pub const DATAGRAMS: &str = "roster_datagrams_total";
 /// Unary requests, by `type` and `result`.
 pub const REQUESTS: &str = "roster_requests_total";
+/// HTTP requests, by `operation`, `generation` and class of `status`.
+pub const HTTP_REQUESTS: &str = "roster_http_requests_total";
 /// Changes of the registry, by `change`.
 pub const CHANGES: &str = "roster_changes_total";
 
@@ -44,7 +46,7 @@ pub const BEATING: &str = "roster_beating_instances";
 pub const EXPIRED: &str = "roster_expired_instances_total";
 
 /// All of them, with help texts.
-pub const ALL: [(&str, Kind, &str); 15] = [
+pub const ALL: [(&str, Kind, &str); 16] = [
     (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
     (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
     (CLIENTS, Kind::Gauge, "Clients the registry knows"),
@@ -57,6 +59,7 @@ pub const ALL: [(&str, Kind, &str); 15] = [
     (PUSH_DELAY, Kind::Histogram, "Seconds from a change to its acknowledgement by a subscriber"),
     (DATAGRAMS, Kind::Counter, "Pushes by datagram, and acks that nobody waited for, by result"),
     (REQUESTS, Kind::Counter, "Unary gRPC requests by type and result"),
+    (HTTP_REQUESTS, Kind::Counter, "HTTP requests by operation, generation and class of status"),
     (CHANGES, Kind::Counter, "Changes of the registry by kind"),
     (BEATING, Kind::Gauge, "Instances that are kept by their heart beats"),
     (EXPIRED, Kind::Counter, "Instances whose heart beats stayed away, by what became of them"),

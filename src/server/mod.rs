@@ -22,7 +22,7 @@ use crate::{
     metrics::Metrics,
     node::Output,
     runtime::{CeilingError, DataDir, DataDirError, Runtime},
-    server::transport::App,
+    server::transport::{App, Patience},
 };
 
 /// Why a node could not start.
@@ -88,7 +88,7 @@ impl Server {
             connections.clone(),
             Grpc::new(connections.clone(), metrics.clone()),
             http::router(Api::new(connections.clone(), metrics.clone())),
-            settings.http_timeout,
+            Patience { request: settings.http_timeout, idle: settings.http_idle },
         ));
 
         let (stop, stopped) = watch::channel(false);

@@ -21,14 +21,17 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{FromRequest, Request, State},
     http::{Method, StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::on,
 };
 use serde_json::json;
 
-use crate::http::{Api, caller::Caller, params::Params};
+use crate::{
+    http::{Api, caller::Caller, count, params::Params},
+    metrics::Metrics,
+};
 use answer::Answer;
 use call::Call;
 use fault::Fault;
@@ -53,22 +56,43 @@ fn routes() -> impl Iterator<Item = &'static Route> {
     AREAS.into_iter().flatten()
 }
 
-/// The routes of all operations.
-pub(super) fn router() -> Router<Arc<Api>> {
-    routes().fold(Router::new(), |router, route| {
-        let handler = move |State(api): State<Arc<Api>>, caller: Caller, params: Params| async move {
-            match perform(&api, &caller, &params, route).await {
-                Ok(answer) => answer.render(route.generation),
-                Err(fault) => fault.render(route.generation),
-            }
-        };
-        let router = router.route(route.path, on(route.method.filter(), handler));
-        match route.generation {
-            // The third generation serves no path with a slash behind it.
-            Generation::V3 => router,
-            _ => router.route(&format!("{}/", route.path), on(route.method.filter(), handler)),
+impl Generation {
+    /// As metrics name it.
+    fn name(self) -> &'static str {
+        match self {
+            Generation::V1 => "v1",
+            Generation::V2 => "v2",
+            Generation::V3 => "v3",
         }
+    }
+}
+
+/// The routes of all operations, each counted.
+pub(super) fn router(metrics: &Metrics) -> Router<Arc<Api>> {
+    routes().fold(Router::new(), |router, route| {
+        let counter = metrics.http(route.operation.name, route.generation.name());
+        let handler = move |State(api): State<Arc<Api>>, caller: Caller, request: Request| {
+            let counter = counter.clone();
+            async move { count(&counter, answer(&api, &caller, request, route)).await }
+        };
+        // The third generation serves no path with a slash behind it.
+        let router = match route.generation {
+            Generation::V3 => router,
+            _ => router.route(&format!("{}/", route.path), on(route.method.filter(), handler.clone())),
+        };
+        router.route(route.path, on(route.method.filter(), handler))
     })
+}
+
+async fn answer(api: &Api, caller: &Caller, request: Request, route: &Route) -> Response {
+    let params = match Params::from_request(request, &()).await {
+        Ok(params) => params,
+        Err(refused) => return refused,
+    };
+    match perform(api, caller, &params, route).await {
+        Ok(answer) => answer.render(route.generation),
+        Err(fault) => fault.render(route.generation),
+    }
 }
 
 async fn perform(api: &Api, caller: &Caller, params: &Params, route: &Route) -> Result<Answer, Fault> {
