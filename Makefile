@@ -22,7 +22,8 @@ clients: ## the official clients of other languages against a release build
 bench: ## this server beside a bare gRPC server, as ratios
 	cargo bench --bench floor
 
-fuzz: ## the decoder, for a minute each; needs a nightly compiler and cargo-fuzz
+fuzz: ## what reads bytes from outside, for a minute each; needs a nightly compiler and cargo-fuzz
 	cd fuzz && cargo run --bin seeds && cargo +nightly fuzz run payload -- -max_total_time=60 \
 		&& cargo +nightly fuzz run body -- -max_total_time=60 \
-		&& cargo +nightly fuzz run ack -- -max_total_time=60
+		&& cargo +nightly fuzz run ack -- -max_total_time=60 \
+		&& cargo +nightly fuzz run http -- -max_total_time=60

@@ -4,11 +4,11 @@ use std::{fs, io, path::Path};
 
 use prost::Message;
 use roster::proto::{Metadata, Payload, google::protobuf::Any};
-use shared::{check, samples};
+use shared::{check, http, samples};
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in ["payload", "body", "ack"] {
+    for target in ["payload", "body", "ack", "http"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     for (place, (kind, body)) in samples::SAMPLES.iter().enumerate() {
@@ -23,6 +23,12 @@ fn main() -> io::Result<()> {
     }
     for (place, ack) in check::DATAGRAM_ACKS.iter().enumerate() {
         fs::write(corpus.join("ack").join(format!("sample-{place}")), ack)?;
+    }
+    for (place, operation) in http::Server::start().operations.iter().enumerate() {
+        let number = u8::try_from(place).expect("few operations");
+        let (query, form) = (format!("{}\n", operation.example), format!("\n{}", operation.example));
+        fs::write(corpus.join("http").join(format!("query-{place}")), [&[number, 0], query.as_bytes()].concat())?;
+        fs::write(corpus.join("http").join(format!("form-{place}")), [&[number, 1], form.as_bytes()].concat())?;
     }
     Ok(())
 }

@@ -2,5 +2,7 @@
 
 #[path = "../tests/decoder/check.rs"]
 pub mod check;
+#[path = "../tests/decoder/http.rs"]
+pub mod http;
 #[path = "../tests/decoder/samples.rs"]
 pub mod samples;

@@ -142,6 +142,12 @@ impl Health {
         self.due.next_due().is_some_and(|due| now.since(due) > limits::OVERSLEPT_MILLIS)
     }
 
+    /// How many instances will be looked at.
+    #[cfg(test)]
+    pub(crate) fn planned(&self) -> usize {
+        self.due.len()
+    }
+
     /// Panics when an instance is watched that is not published, or would be found silent too late.
     pub fn check(&self, registry: &Registry) {
         for ((service, client), last) in &self.last {

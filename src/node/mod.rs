@@ -9,6 +9,8 @@ mod beat;
 mod beat_test;
 #[cfg(test)]
 mod history_test;
+#[cfg(test)]
+mod hour_test;
 mod input;
 #[cfg(test)]
 mod node_test;

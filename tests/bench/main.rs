@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod small_http;
 mod small_server;
 
 use std::process::Stdio;
@@ -32,6 +33,24 @@ const PUSH: &[&str] = &["push", "--subscribers", "5", "--instances", "3", "--rou
 const CHURN: &[&str] = &["churn", "--connections", "6", "--services", "8", "--duration", "400ms", "--pause", "1ms"];
 const STORM: &[&str] = &["storm", "--clients", "20", "--services", "4", "--subscribers", "40", "--settle", "100ms"];
 
+const SMALL_HTTP: &[&str] = &["--connections", "3", "--instances", "20", "--services", "7", "--count", "100"];
+/// Forty beats, of instances in so many services as stands behind it.
+const HELD: &[&str] = &[
+    "beat",
+    "--hold",
+    "--connections",
+    "3",
+    "--instances",
+    "20",
+    "--interval",
+    "200ms",
+    "--duration",
+    "400ms",
+    "--settle",
+    "1ms",
+    "--services",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sound_server_passes_every_workload() {
     let small = ["--connections", "2", "--in-flight", "2", "--count", "100"];
@@ -52,6 +71,12 @@ async fn a_sound_server_passes_every_workload() {
             "--settle",
             "10ms",
         ],
+        [&["http-register"], SMALL_HTTP].concat(),
+        [&["http-register", "--same"], SMALL_HTTP].concat(),
+        vec!["http-query", "--instances", "7", "--connections", "3", "--count", "100"],
+        [&["beat"], SMALL_HTTP].concat(),
+        [&["beat", "--full"], SMALL_HTTP].concat(),
+        [HELD, &["7"]].concat(),
         PUSH.to_vec(),
         CHURN.to_vec(),
         STORM.to_vec(),
@@ -92,6 +117,41 @@ async fn missing_hosts_are_wrong_answers() {
     let (errors, wrong, lost) = failures(&run);
     assert!(!success && wrong > 0, "{run}");
     assert_eq!((errors, lost), (0, 0), "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_over_http_are_counted_as_what_they_are() {
+    for (mistake, workload) in [
+        (Mistake::HideHostSometimes, &["http-query", "--connections", "2", "--count", "100"][..]),
+        (Mistake::ForgetSometimes, &["beat", "--connections", "2", "--instances", "10", "--count", "100"]),
+        (Mistake::ForgetSometimes, &[HELD, &["7"]].concat()),
+    ] {
+        let (success, run) = bench(mistake, workload).await;
+        let (errors, wrong, lost) = failures(&run);
+        assert!(!success && wrong > 0, "{workload:?}: {run}");
+        assert_eq!((errors, lost), (0, 0), "{workload:?}: {run}");
+    }
+    let (success, run) = bench(Mistake::RefuseSometimes, &[&["http-register"], SMALL_HTTP].concat()).await;
+    let (errors, wrong, lost) = failures(&run);
+    assert!(!success && errors > 0, "{run}");
+    assert_eq!((wrong, lost), (0, 0), "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_beats_for_every_instance_once_an_interval() {
+    let (_, run) = bench(Mistake::None, &[HELD, &["7"]].concat()).await;
+    assert_eq!(run["ops"], 40, "{run}");
+    assert_eq!(run["instances"], 20, "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_are_hidden_after_a_hold_are_lost() {
+    // More services than that every twentieth is read without a mistake.
+    let workload = [HELD, &["20"]].concat();
+    let (success, run) = bench(Mistake::HideHostSometimes, &workload).await;
+    let (errors, wrong, lost) = failures(&run);
+    assert!(!success && lost > 0, "{run}");
+    assert_eq!((errors, wrong), (0, 0), "{run}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,8 @@ use tokio_stream::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::small_http;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
     None,
@@ -31,23 +33,26 @@ pub enum Mistake {
     HideHostSometimes,
     /// Every 20th registration is refused.
     RefuseSometimes,
+    /// Every 20th beat finds nobody, over HTTP.
+    ForgetSometimes,
 }
 
 pub struct SmallServer {
     grpc_port: u16,
-    task: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl SmallServer {
     pub async fn start(mistake: Mistake) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let grpc_port = listener.local_addr().unwrap().port();
+        let (main, grpc) = listeners().await;
+        let grpc_port = grpc.local_addr().unwrap().port();
         let shared = Shared { mistake, state: Arc::default() };
         let serving = tonic::transport::Server::builder()
             .add_service(RequestServer::new(shared.clone()))
             .add_service(BiRequestStreamServer::new(shared))
-            .serve_with_incoming(TcpListenerStream::new(listener));
-        Self { grpc_port, task: tokio::spawn(async move { serving.await.unwrap() }) }
+            .serve_with_incoming(TcpListenerStream::new(grpc));
+        let http = tokio::spawn(small_http::serve(main, mistake));
+        Self { grpc_port, tasks: [tokio::spawn(async move { serving.await.unwrap() }), http] }
     }
 
     pub fn main_address(&self) -> String {
@@ -57,7 +62,18 @@ impl SmallServer {
 
 impl Drop for SmallServer {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// On the main port and the one 1000 above, which may be taken.
+async fn listeners() -> (TcpListener, TcpListener) {
+    loop {
+        let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let main = grpc.local_addr().unwrap().port() - 1000;
+        if let Ok(main) = TcpListener::bind(("127.0.0.1", main)).await {
+            return (main, grpc);
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 //! what real clients send and breaks it; `fuzz/` drives the same checks further.
 
 mod check;
+mod http;
 mod samples;
+
+use std::cell::RefCell;
 
 use check::Outcome;
 use proptest::{prelude::*, sample::Index};
@@ -152,8 +155,45 @@ fn nesting_without_end_is_refused_and_overflows_no_stack() {
     }
 }
 
+#[test]
+fn every_example_of_the_http_api_is_taken_as_query_and_as_form() {
+    let server = http::Server::start();
+    assert!(server.operations.len() > 20, "only {} operations", server.operations.len());
+    for (number, operation) in server.operations.iter().enumerate() {
+        let query = operation.example.as_bytes();
+        let asked = server.ask(number, query, 0, Vec::new());
+        let again = server.ask(number, b"", 1, query.to_vec());
+        assert_ne!((asked, again), (413, 413));
+    }
+}
+
+/// One node for all cases of a thread: the first is expensive.
+fn ask_http(bytes: &[u8]) {
+    thread_local! {
+        static SERVER: RefCell<http::Renewed> = RefCell::default();
+    }
+    SERVER.with_borrow_mut(|server| server.ask(bytes));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn any_http_request(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        ask_http(&bytes);
+    }
+
+    #[test]
+    fn broken_http_parameters(operation in any::<u8>(), kind in 0u8..4, in_query in any::<bool>(), damages in damage()) {
+        thread_local! {
+            static EXAMPLES: Vec<String> =
+                http::Server::start().operations.into_iter().map(|operation| operation.example).collect();
+        }
+        let example = EXAMPLES.with(|all| all[usize::from(operation) % all.len()].clone());
+        let broken = broken(example.into_bytes(), &damages);
+        let (query, body) = if in_query { (&broken[..], &b""[..]) } else { (&b""[..], &broken[..]) };
+        ask_http(&[&[operation, kind], query, b"\n", body].concat());
+    }
 
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in any::<Index>()) {

@@ -53,3 +53,35 @@ async fn numbers_on_both_pages_follow_what_is_there() {
     assert!(page.contains(r#"roster_requests_total{"#) && page.contains("InstanceRequest"), "{page}");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn requests_are_counted_by_operation_generation_and_status() {
+    let node = Node::start_with(|_| {}).await;
+    let register = "serviceName=counted&ip=10.0.0.1&port=80";
+    for (method, path) in [
+        ("POST", &*format!("/nacos/v1/ns/instance?{register}")),
+        ("POST", "/nacos/v2/ns/instance"),
+        ("PUT", "/nacos/v1/ns/instance/beat/"),
+        ("GET", "/nacos/v1/console/health/liveness"),
+        ("GET", "/nacos/v1/ns/nobody-serves-this"),
+        ("GET", "/nobody-serves-this"),
+        ("PUT", "/metrics"),
+        ("GET", "/roster/v1/services"),
+    ] {
+        node.http(method, path).await;
+    }
+    let (_, page) = node.http("GET", "/metrics").await;
+    for series in [
+        r#"operation="registerInstance",generation="v1",status="2xx""#,
+        r#"operation="registerInstance",generation="v2",status="4xx""#,
+        r#"operation="beatInstance",generation="v1",status="4xx""#,
+        r#"operation="health",generation="none",status="2xx""#,
+        r#"operation="unknown",generation="none",status="4xx""#,
+        r#"operation="unknown",generation="none",status="5xx""#,
+        r#"operation="native",generation="none",status="2xx""#,
+    ] {
+        assert!(page.contains(&format!("roster_http_requests_total{{{series}}}")), "no {series} in\n{page}");
+    }
+    assert!(!page.contains("nobody-serves-this"), "callers choose no label");
+    node.stop().await;
+}

@@ -6,6 +6,7 @@ mod datagram;
 mod golden;
 mod http;
 mod http_golden;
+mod http_limits;
 mod openapi;
 mod sdk;
 mod support;

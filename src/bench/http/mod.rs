@@ -165,4 +165,3 @@ pub async fn write_all(
     };
     each(session, phase, callers, all.len(), act).await
 }
-
