@@ -99,6 +99,7 @@ impl Outbound {
             hosts: &push.hosts,
             stamp: push.stamp,
             protected: push.protected,
+            cache: push.cache,
         };
         let body = wire::notify_subscriber(request_id::of_push(push.number), &info);
         payload("NotifySubscriberRequest", self.local.to_string(), body)

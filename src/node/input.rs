@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use crate::{
-    model::{Attributes, ClientId, Instance, Millis, Published, ServiceKey},
+    model::{Attributes, ClientId, Instance, Millis, Published, ServiceKey, Switch},
     node::Proposal,
     push::PushNo,
     registry::Selection,
@@ -100,6 +100,17 @@ pub enum Input {
         /// Which service.
         service: ServiceKey,
     },
+    /// One namespace.
+    Namespace {
+        /// Which.
+        id: CompactString,
+    },
+    /// All namespaces but the default one.
+    Namespaces,
+    /// All switches.
+    Switches,
+    /// A switch is set on this node alone.
+    Switch(Switch),
     /// A change that was agreed on.
     Apply(Proposal),
     /// A subscriber answered a push.

@@ -10,11 +10,14 @@ mod beat_test;
 #[cfg(test)]
 mod history_test;
 mod input;
+mod namespaces;
 #[cfg(test)]
 mod node_test;
 mod output;
 mod proposal;
 mod reject;
+
+use std::sync::Arc;
 
 use compact_str::CompactString;
 
@@ -25,9 +28,13 @@ pub use reject::Rejection;
 
 use crate::{
     health::{self, Health},
-    model::{Attributes, ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
+    model::{
+        Attributes, ClientId, ClusterFilter, Flag, HybridClock, Millis, Now, Published, ServiceKey, Span, Switch,
+        Switches, Tick,
+    },
+    node::namespaces::Namespaces,
     push::{self, PushEngine},
-    registry::{self, Change, Command, Registry, Selection, Subscriber},
+    registry::{self, Change, Command, Encoded, Registry, Selection, Subscriber},
 };
 
 /// What a node is told at its making.
@@ -60,6 +67,9 @@ pub struct Node {
     registry: Registry,
     push: PushEngine,
     health: Health,
+    namespaces: Namespaces,
+    /// Shared with readers, who look at them at each request.
+    switches: Arc<Switches>,
     clock: HybridClock,
     changes: [u64; Change::KINDS.len()],
     /// Kept to be filled again.
@@ -73,6 +83,8 @@ impl Node {
             registry: Registry::new(settings.registry),
             push: PushEngine::new(settings.push),
             health: Health::default(),
+            namespaces: Namespaces::default(),
+            switches: Arc::default(),
             clock: HybridClock::above(stored),
             changes: [0; Change::KINDS.len()],
             scratch: Vec::new(),
@@ -108,6 +120,10 @@ impl Node {
             }
             Input::Overview { namespace } => Ok(Reply::Services(self.registry.overview(&namespace.namespace))),
             Input::Service { service } => Ok(Reply::Service(self.registry.detail(&service).map(Box::new))),
+            Input::Namespace { id } => Ok(Reply::Namespace(self.namespaces.get(&id).cloned().map(Box::new))),
+            Input::Namespaces => Ok(Reply::Namespaces(self.namespaces.list())),
+            Input::Switches => Ok(Reply::Switches(self.switches.clone())),
+            Input::Switch(switch) => Ok(self.switch(switch)),
             Input::Apply(proposal) => self.agreed(now.tick, proposal),
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
@@ -206,13 +222,22 @@ impl Node {
         let encoded = self.registry.hosts(now.tick, number, &selection);
         let stamp = self.registry.stamp(number, above, |floor| self.clock.stamp(now.wall, floor));
         self.push.answered(number, client, stamp);
-        Ok(Reply::View(View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }))
+        Ok(Reply::View(self.seen(encoded, stamp)))
     }
 
     fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {
         match proposal {
             Proposal::Metadata(operation) => self.apply(now, Command::Metadata(operation)).map(done),
+            Proposal::Namespace(operation) => Ok(self.namespaces.apply(operation).map(done)?),
+            Proposal::Switch(switch) => Ok(self.switch(switch)),
         }
+    }
+
+    fn switch(&mut self, switch: Switch) -> Reply {
+        let switches = Arc::make_mut(&mut self.switches);
+        switches.set(switch);
+        self.push.switch(switches.flag(Flag::Push), switches.span(Span::PushCache));
+        Reply::Done
     }
 
     fn view(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> View {
@@ -224,7 +249,17 @@ impl Node {
             }
             None => self.registry.absent(|floor| self.clock.stamp(now.wall, floor)),
         };
-        View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
+        self.seen(encoded, stamp)
+    }
+
+    fn seen(&self, encoded: Encoded, stamp: Millis) -> View {
+        View {
+            hosts: encoded.hosts,
+            count: encoded.count,
+            stamp,
+            protected: encoded.protected,
+            cache: self.switches.span(Span::PushCache),
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! All that a node answers and does.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Instance, Millis, ServiceKey},
+    model::{ClientId, Instance, Millis, Namespace, ServiceKey, Switches},
     push::{Oversized, Push},
     registry::ServiceDetail,
+    wire::ServiceInfo,
 };
 
 /// The answer to an input.
@@ -28,6 +31,12 @@ pub enum Reply {
     Names(usize, Vec<CompactString>),
     /// Services with their numbers of instances and of subscribers.
     Services(Vec<(ServiceKey, usize, usize)>),
+    /// A namespace; none when there is none of that id. Nothing is said of the default one.
+    Namespace(Option<Box<Namespace>>),
+    /// All namespaces but the default one, by id.
+    Namespaces(Vec<Namespace>),
+    /// All switches.
+    Switches(Arc<Switches>),
     /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
     Acked(Option<Millis>),
 }
@@ -55,6 +64,22 @@ pub struct View {
     pub stamp: Millis,
     /// Whether protection made all look healthy.
     pub protected: bool,
+    /// How long it may be used without asking again.
+    pub cache: Millis,
+}
+
+impl View {
+    /// The list of `service` for a reader who asked for `clusters`.
+    pub fn info<'a>(&'a self, service: &'a ServiceKey, clusters: &'a str) -> ServiceInfo<'a> {
+        ServiceInfo {
+            service,
+            clusters,
+            hosts: &self.hosts,
+            stamp: self.stamp,
+            protected: self.protected,
+            cache: self.cache,
+        }
+    }
 }
 
 /// What a node wants done. The runtime executes it; a failure comes back as an input or not at all.

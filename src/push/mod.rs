@@ -18,7 +18,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, HybridClock, Millis, Now, ServiceKey, Tick, limits},
+    model::{ClientId, Flag, HybridClock, Millis, Now, ServiceKey, Span, Switches, Tick, limits},
     push::{
         delivery::{Delivery, InFlight},
         pace::{Burst, Pace},
@@ -80,6 +80,8 @@ pub struct Push {
     pub stamp: Millis,
     /// Whether protection made all hosts look healthy.
     pub protected: bool,
+    /// How long the list may be used without asking again.
+    pub cache: Millis,
 }
 
 /// A list that was not pushed, because SDKs break on one of that size.
@@ -125,11 +127,16 @@ pub struct PushEngine {
     paces: BTreeMap<ServiceNo, Pace>,
     last_number: u64,
     counts: Counts,
+    /// Whether pushes leave; marks wait meanwhile.
+    enabled: bool,
+    /// What clients are told of how long lists may be used.
+    cache: Millis,
 }
 
 impl PushEngine {
     /// An engine without subscribers.
     pub fn new(settings: Settings) -> Self {
+        let switches = Switches::default();
         Self {
             settings,
             marks: DelayedTasks::default(),
@@ -139,7 +146,16 @@ impl PushEngine {
             paces: BTreeMap::new(),
             last_number: 0,
             counts: Counts::default(),
+            enabled: switches.flag(Flag::Push),
+            cache: switches.span(Span::PushCache),
         }
+    }
+
+    /// Lets pushes leave or has them wait, each subscription at most one; and what clients are told of how long lists may
+    /// be used, from the next push on.
+    pub fn switch(&mut self, enabled: bool, cache: Millis) {
+        self.enabled = enabled;
+        self.cache = cache;
     }
 
     /// What became of pushes so far.
@@ -154,7 +170,8 @@ impl PushEngine {
 
     /// When [`PushEngine::poll`] has something to do.
     pub fn next_due(&self) -> Option<Tick> {
-        [self.marks.next_due(), self.timeouts.next_due()].into_iter().flatten().min()
+        let marks = if self.enabled { self.marks.next_due() } else { None };
+        [marks, self.timeouts.next_due()].into_iter().flatten().min()
     }
 
     /// Takes note of a change of the registry.
@@ -248,7 +265,7 @@ impl PushEngine {
         O: From<Push> + From<Oversized>,
     {
         self.time_out(now.tick);
-        while out.len() < limits::PUSHES_PER_POLL {
+        while self.enabled && out.len() < limits::PUSHES_PER_POLL {
             let Some((mark, burst)) = self.marks.pop_due(now.tick) else {
                 break;
             };
@@ -344,6 +361,7 @@ impl PushEngine {
             hosts: encoded.hosts,
             stamp,
             protected: encoded.protected,
+            cache: self.cache,
         };
         out.push(push.into());
     }

@@ -9,9 +9,6 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::model::{Instance, Metadata, Millis, ServiceKey};
 
-/// How long clients may use a list without asking again, as Nacos tells them (switch `defaultPushCacheMillis`).
-const CACHE_MILLIS: u32 = 10_000;
-
 /// One service list for one reader.
 #[derive(Debug)]
 pub struct ServiceInfo<'a> {
@@ -25,6 +22,8 @@ pub struct ServiceInfo<'a> {
     pub stamp: Millis,
     /// Whether protection made all hosts look healthy.
     pub protected: bool,
+    /// How long it may be used without asking again.
+    pub cache: Millis,
 }
 
 #[derive(Serialize)]
@@ -33,7 +32,7 @@ struct Head<'a, N> {
     name: N,
     group_name: &'a CompactString,
     clusters: &'a str,
-    cache_millis: u32,
+    cache_millis: Millis,
     last_ref_time: Millis,
     checksum: &'a str,
     all_ips: bool,
@@ -61,7 +60,7 @@ impl ServiceInfo<'_> {
             name,
             group_name: &self.service.group,
             clusters: self.clusters,
-            cache_millis: CACHE_MILLIS,
+            cache_millis: self.cache,
             last_ref_time: self.stamp,
             checksum: "",
             all_ips: false,

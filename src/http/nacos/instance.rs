@@ -22,7 +22,7 @@ use crate::{
     model::{ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, ServiceKey},
     node::{Input, Reply},
     registry::Selection,
-    wire::{self, ServiceInfo},
+    wire,
 };
 
 pub(super) const ROUTES: &[Route] = &[
@@ -178,8 +178,7 @@ fn list(call: &Call<'_>) -> Result<Step, Fault> {
     if call.generation == V3 {
         return Ok(Answer::Data(view.hosts).into());
     }
-    let info =
-        ServiceInfo { service: &service, clusters, hosts: &view.hosts, stamp: view.stamp, protected: view.protected };
+    let info = view.info(&service, clusters);
     Ok(Answer::Data(info.to_grouped_json()).into())
 }
 
