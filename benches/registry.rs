@@ -9,7 +9,7 @@ use std::hint::black_box;
 use cluster::{INSTANCES, SERVICES, instance, service};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use roster::{
-    model::{ClientId, Now, Published, Tick},
+    model::{Attributes, ClientId, Now, Published, Tick},
     node::{Input, Node, Output, Reply, Settings},
     push, registry,
     registry::Selection,

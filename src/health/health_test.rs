@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    model::{ClientId, Published, ServiceKey},
+    model::{Attributes, ClientId, Published, ServiceKey},
     registry::{Command, Limits},
 };
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{model::Instance, push::Push};
+use crate::{
+    model::{Attributes, Instance},
+    push::Push,
+};
 
 const SETTINGS: Settings = Settings {
     registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    model::Instance,
+    model::{Attributes, Instance},
     push::{Push, PushNo},
 };
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    model::{ClusterFilter, Instance, Published},
+    model::{Attributes, ClusterFilter, Instance, Published},
     registry::{Command, Limits, Subscriber},
 };
 

@@ -25,6 +25,13 @@ pub struct ServiceDetail {
     pub clusters: Vec<(CompactString, ClusterMetadata)>,
 }
 
+impl ServiceDetail {
+    /// What is set on a cluster that has instances.
+    pub fn cluster(&self, name: &str) -> Option<&ClusterMetadata> {
+        self.clusters.iter().find(|(cluster, _)| cluster == name).map(|(_, set)| set)
+    }
+}
+
 impl Registry {
     /// A listed service.
     pub fn detail(&self, key: &ServiceKey) -> Option<ServiceDetail> {
@@ -127,11 +134,15 @@ impl Registry {
             return Err(Refused::NotEmpty(key));
         }
         (service.listed, service.record) = (false, None);
+        let service_is_wanted = !service.subscribers.is_empty();
         self.size.services -= 1;
         self.empty.remove(number);
         self.overridden.remove(number);
-        self.changed(number, changes);
-        self.forget_if_unused(number, changes);
+        if service_is_wanted {
+            self.changed(number, changes);
+        } else {
+            self.forget_if_unused(number, changes);
+        }
         Ok(())
     }
 

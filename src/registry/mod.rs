@@ -30,6 +30,7 @@ pub use client::ClientNo;
 pub use command::{Command, MetadataOperation, Refused};
 pub use encodings::Encoded;
 pub use metadata::ServiceDetail;
+pub use record::address;
 pub use service::{ServiceNo, Subscriber};
 pub use view::Selection;
 

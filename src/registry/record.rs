@@ -86,6 +86,6 @@ impl Service {
 }
 
 /// The address of an instance, to be kept.
-pub(super) fn address(instance: &Instance) -> Address {
+pub fn address(instance: &Instance) -> Address {
     Address { ip: instance.ip.clone(), port: instance.port, cluster: instance.cluster.clone() }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ClusterFilter, Instance, Published};
+use crate::model::{Attributes, ClusterFilter, Instance, Published};
 
 const LIMITS: Limits = Limits { empty_service_expiry: 60_000, encodings: 2_000 };
 
@@ -36,7 +36,7 @@ impl Checked {
         Self { registry: Registry::new(LIMITS), now: Tick(0) }
     }
 
-    fn apply(&mut self, command: Command) -> Result<Vec<Change>, ClientGone> {
+    fn apply(&mut self, command: Command) -> Result<Vec<Change>, Refused> {
         let mut changes = Vec::new();
         let result = self.registry.apply(self.now, command, &mut changes);
         self.registry.check();

@@ -13,6 +13,7 @@ mod request;
 mod request_type;
 mod response;
 mod service_info;
+mod service_metadata;
 mod setup;
 
 pub use beat::decode_beat;
@@ -22,4 +23,8 @@ pub use request::{InstanceOperation, Request, decode};
 pub use request_type::RequestType;
 pub use response::{Body, batch_registered, done, registered, server_check, service_list, service_view};
 pub use service_info::{ServiceInfo, encode_host};
+pub use service_metadata::{
+    CheckerJson, IllegalChecker, IllegalSelector, MetadataJson, SELECTOR_TYPES, SelectorJson, decode_checker,
+    decode_selector,
+};
 pub use setup::{Setup, decode_setup};

@@ -5,9 +5,12 @@
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Serialize, Serializer};
 
-use crate::model::{Instance, Metadata, Millis, ServiceKey};
+use crate::{
+    model::{Instance, Millis, ServiceKey},
+    wire::MetadataJson,
+};
 
 /// One service list for one reader.
 #[derive(Debug)]
@@ -105,8 +108,7 @@ struct Host<'a> {
     cluster_name: &'a str,
     #[serde(serialize_with = "grouped")]
     service_name: &'a ServiceKey,
-    #[serde(serialize_with = "labels")]
-    metadata: &'a Metadata,
+    metadata: MetadataJson<'a>,
     instance_heart_beat_interval: Millis,
     instance_heart_beat_time_out: Millis,
     ip_delete_timeout: Millis,
@@ -124,14 +126,6 @@ fn grouped<S: Serializer>(service: &&ServiceKey, to: S) -> Result<S::Ok, S::Erro
     to.collect_str(&service.grouped())
 }
 
-fn labels<S: Serializer>(metadata: &&Metadata, to: S) -> Result<S::Ok, S::Error> {
-    let mut map = to.serialize_map(Some(metadata.iter().len()))?;
-    for (key, value) in metadata.iter() {
-        map.serialize_entry(key, value)?;
-    }
-    map.end()
-}
-
 /// Appends one instance of `service` to an array under construction. `healthy` is what readers are told.
 pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance, healthy: bool) {
     let beat = instance.heart_beat();
@@ -145,7 +139,7 @@ pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance,
         ephemeral: true,
         cluster_name: &instance.cluster,
         service_name: service,
-        metadata: &instance.metadata,
+        metadata: MetadataJson(&instance.metadata),
         instance_heart_beat_interval: beat.interval,
         instance_heart_beat_time_out: beat.timeout,
         ip_delete_timeout: beat.delete_timeout,

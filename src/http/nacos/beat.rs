@@ -71,10 +71,11 @@ fn register_or_beat(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (ip, port) = call.address()?;
     let input = Input::Beat { client: ClientId::address(ip, port), service, instance: None };
-    Ok(Step::Write(Box::new(input), |_, reply| match of(reply) {
+    let answer = |reply| match of(reply) {
         Beat::Alive { .. } => Ok(Answer::Done),
         Beat::Unknown => Err(Fault::BeatOfNobody),
-    }))
+    };
+    Ok(Step::Write(Box::new(input), Box::new(answer)))
 }
 
 /// A full beat publishes the instance again if it is not known.
@@ -94,7 +95,7 @@ fn beat(call: &Call<'_>) -> Result<Step, Fault> {
 }
 
 fn step(client: ClientId, service: ServiceKey, instance: Option<Box<crate::model::Instance>>) -> Step {
-    Step::Write(Box::new(Input::Beat { client, service, instance }), |_, reply| Ok(result(of(reply))))
+    Step::Write(Box::new(Input::Beat { client, service, instance }), Box::new(|reply| Ok(result(of(reply)))))
 }
 
 fn of(reply: Reply) -> Beat {

@@ -11,6 +11,7 @@ use crate::{
     http::nacos::Generation,
     model::{IllegalInstance, IllegalParam, UnknownGenerator},
     node::Rejection,
+    registry::Refused,
 };
 
 /// A refused operation.
@@ -59,6 +60,36 @@ impl Fault {
         Self::Refused(StatusCode::BAD_REQUEST, 21_001, "weight error", text.into())
     }
 
+    /// A fault that has no code of its own.
+    pub(super) fn bad_request(text: impl Into<String>) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 30_000, "server error", text.into())
+    }
+
+    /// A fault that the reference calls its own.
+    pub(super) fn server_error(text: String) -> Self {
+        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", text)
+    }
+
+    /// What is said of an instance cannot be.
+    pub(super) fn instance(text: String) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 21_004, "instance error", text)
+    }
+
+    /// What is said of a selector cannot be.
+    pub(super) fn selector(text: String) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 21_006, "selector error", text)
+    }
+
+    /// A service that is to be changed or shown is not there.
+    pub(super) fn no_service(text: String) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 21_008, "service not exist", text)
+    }
+
+    /// The same, where consoles look.
+    pub(super) fn no_service_to_see(text: String) -> Self {
+        Self::Refused(StatusCode::NOT_FOUND, 21_008, "service not exist", text)
+    }
+
     /// Metadata that are neither a flat JSON object nor pairs. The reference answers 500 in all generations.
     pub(super) fn metadata(given: &str) -> Self {
         let text = format!("metadata format incorrect:{given}");
@@ -89,6 +120,9 @@ impl Fault {
             Fault::Illegal(illegal) => (StatusCode::BAD_REQUEST, format!("{illegal}\r\n")).into_response(),
             Fault::Missing { name, .. } if v1 => text(StatusCode::BAD_REQUEST, format!("Param '{name}' is required.")),
             Fault::Missing { name, kind } => missing(&format!("parameter '{name}' type {kind} is not present")),
+            Fault::MissingSingle { name, .. } if v1 => {
+                text(StatusCode::BAD_REQUEST, format!("Parameter '{name}' is missing"))
+            }
             Fault::MissingSingle { name, kind } => {
                 missing(&format!("request parameter '{name}' for method parameter type {kind} is not present"))
             }
@@ -112,7 +146,7 @@ impl From<IllegalParam> for Fault {
 
 impl From<IllegalInstance> for Fault {
     fn from(illegal: IllegalInstance) -> Self {
-        Self::Refused(StatusCode::BAD_REQUEST, 21_004, "instance error", illegal.to_string())
+        Self::instance(illegal.to_string())
     }
 }
 
@@ -125,7 +159,15 @@ impl From<UnknownGenerator> for Fault {
 
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
-        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", rejection.to_string())
+        let Rejection::Registry(refused) = &rejection;
+        let bad = |code, message| Self::Refused(StatusCode::BAD_REQUEST, code, message, refused.to_string());
+        match refused {
+            Refused::ServiceExists(_) => bad(21_007, "service already exist"),
+            Refused::NoService(_) => bad(21_008, "service not exist"),
+            Refused::NotEmpty(_) => bad(21_009, "service delete failure"),
+            Refused::IsPersistent(_) => Self::bad_request(rejection.to_string()),
+            Refused::ClientGone(_) => Self::server_error(rejection.to_string()),
+        }
     }
 }
 

@@ -109,13 +109,7 @@ fn detail(call: &Call<'_>) -> Result<Step, Fault> {
     let (ip, port) = call.address()?;
     let cluster = Some(call.params.text("clusterName").trim()).filter(|cluster| !cluster.is_empty());
     let cluster = cluster.unwrap_or(DEFAULT_CLUSTER);
-    let instances = call.instances(&service)?.unwrap_or_default();
-    if instances.is_empty() {
-        let grouped = service.grouped();
-        return Err(Fault::not_found(format!("no ips found for cluster {cluster} in service {grouped}")));
-    }
-    let found = instances.into_iter().find(|instance| instance.address() == (ip, port, cluster));
-    let found = found.ok_or_else(|| Fault::not_found("no matched ip found!"))?;
+    let found = call.find(&service, (ip, port, cluster))?;
     Ok(Step::Answer(Answer::Data(match call.generation {
         V3 => host(&service, &found).into(),
         _ => shown(call.generation, &service, &found).to_string().into(),
@@ -183,6 +177,17 @@ fn list(call: &Call<'_>) -> Result<Step, Fault> {
 }
 
 impl Call<'_> {
+    /// One instance of a service, or why there is none.
+    pub(super) fn find(&self, service: &ServiceKey, address: (&str, u16, &str)) -> Result<Instance, Fault> {
+        let instances = self.instances(service)?.unwrap_or_default();
+        if instances.is_empty() {
+            let (cluster, service) = (address.2, service.grouped());
+            return Err(Fault::not_found(format!("no ips found for cluster {cluster} in service {service}")));
+        }
+        let found = instances.into_iter().find(|instance| instance.address() == address);
+        found.ok_or_else(|| Fault::not_found("no matched ip found!"))
+    }
+
     /// All instances of a service that is there.
     pub(super) fn instances(&self, service: &ServiceKey) -> Result<Option<Vec<Instance>>, Fault> {
         match self.handle(Input::Instances { service: service.clone() })? {

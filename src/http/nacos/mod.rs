@@ -7,10 +7,12 @@
 mod answer;
 mod beat;
 mod call;
+mod cluster;
 mod fault;
 mod instance;
 mod metadata;
 mod operation;
+mod overriding;
 mod service;
 
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub(super) enum Generation {
 }
 
 /// All that is served, by area.
-const AREAS: [&[Route]; 3] = [instance::ROUTES, beat::ROUTES, service::ROUTES];
+const AREAS: [&[Route]; 5] = [instance::ROUTES, beat::ROUTES, overriding::ROUTES, service::ROUTES, cluster::ROUTES];
 
 /// The routes of all operations.
 pub(super) fn router() -> Router<Arc<Api>> {
@@ -66,8 +68,8 @@ async fn perform(api: &Api, caller: &Caller, params: &Params, route: &Route) -> 
     let call = Call::new(api, caller, params, route)?;
     match (route.operation.run)(&call)? {
         Step::Answer(answer) => Ok(answer),
-        Step::Write(input, then) => then(&call, call.handle(*input)?),
-        Step::Propose(proposal, then) => then(&call, api.propose(*proposal).await?),
+        Step::Write(input, then) => then(call.handle(*input)?),
+        Step::Propose(proposal, then) => then(api.propose(*proposal).await?),
     }
 }
 

@@ -19,17 +19,22 @@ pub(super) enum Step {
 }
 
 /// How the node's reply is answered.
-pub(super) type Then = fn(&Call<'_>, Reply) -> Result<Answer, Fault>;
+pub(super) type Then = Box<dyn FnOnce(Reply) -> Result<Answer, Fault> + Send>;
 
 impl Step {
     /// A change of what clients publish that is answered by `ok`.
     pub(super) fn write(input: Input) -> Self {
-        Self::Write(Box::new(input), |_, _| Ok(Answer::Done))
+        Self::Write(Box::new(input), Box::new(|_| Ok(Answer::Done)))
     }
 
     /// An agreed change that is answered by `ok`.
     pub(super) fn propose(proposal: Proposal) -> Self {
-        Self::Propose(Box::new(proposal), |_, _| Ok(Answer::Done))
+        Self::propose_for(proposal, Answer::Done)
+    }
+
+    /// An agreed change with an answer that is known beforehand.
+    pub(super) fn propose_for(proposal: Proposal, answer: Answer) -> Self {
+        Self::Propose(Box::new(proposal), Box::new(|_| Ok(answer)))
     }
 }
 
@@ -177,6 +182,8 @@ pub(super) mod param {
         "{\"zone\":\"a\"}",
         "Labels: a flat JSON object, or pairs `k=v,k2=v2`; at most 1024 characters in all.",
     );
+    pub(in crate::http::nacos) const PAGE: Param = Param::new(Kind::Integer, "pageNo", "1", "Page, from 1.");
+    pub(in crate::http::nacos) const PAGE_SIZE: Param = Param::new(Kind::Integer, "pageSize", "10", "Entries a page.");
     pub(in crate::http::nacos) const HEALTHY_ONLY: Param =
         Param::new(Kind::Boolean, "healthyOnly", "false", "Leaves out unhealthy instances.");
 }
