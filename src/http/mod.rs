@@ -3,10 +3,11 @@
 //! Handlers translate and nothing else; they share one extractor for parameters. Each of the two ports serves all of it.
 
 mod caller;
-mod compatible;
 mod nacos;
 mod native;
+mod pages;
 mod params;
+mod process;
 
 use std::sync::Arc;
 
@@ -14,16 +15,19 @@ use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::json;
 
 pub use caller::PeerAddress;
+pub use process::Process;
 
 use crate::{
     connection::Connections,
     metrics::Metrics,
+    model::Switches,
     node::{Input, Proposal, Rejection, Reply},
 };
 
@@ -34,12 +38,28 @@ const BODY_BYTES: usize = 1024 * 1024;
 pub struct Api {
     connections: Arc<Connections>,
     metrics: Arc<Metrics>,
+    process: Process,
 }
 
 impl Api {
     /// The handlers' view of a node.
-    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { connections, metrics })
+    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, process: Process) -> Arc<Self> {
+        Arc::new(Self { connections, metrics, process })
+    }
+
+    /// All switches.
+    fn switches(&self) -> Result<Arc<Switches>, Rejection> {
+        match self.connections.runtime().handle(Input::Switches)? {
+            Reply::Switches(switches) => Ok(switches),
+            other => unreachable!("switches are answered with switches, not {other:?}"),
+        }
+    }
+
+    /// Sets how much is logged, where the log is this program's to set.
+    fn set_log_level(&self, logger: &str, level: &str) {
+        if let Some(log) = &self.process.log {
+            log.set(logger, level);
+        }
     }
 
     /// Has a change made that must be durable and the same on all nodes. The one way of all of them, and so the place
@@ -51,30 +71,21 @@ impl Api {
 
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
-    let compatible = nacos::router()
-        .route("/v1/ns/operator/metrics", get(compatible::metrics))
-        .route("/v1/ns/ops/metrics", get(compatible::metrics))
-        .route("/v1/auth/login", post(compatible::login))
-        .route("/v1/auth/users/login", post(compatible::login))
-        .route("/v3/auth/user/login", post(compatible::login))
-        .route("/v1/console/health/liveness", get(|| async { "OK" }))
-        .route("/v1/console/health/readiness", get(|| async { "OK" }))
-        .route("/v3/admin/core/state/liveness", get(compatible::state))
-        .route("/v3/admin/core/state/readiness", get(compatible::state))
-        .route("/v2/core/loader/current", get(compatible::loader_current))
-        .route("/v2/core/loader/reloadClient", get(compatible::reload_client_v2))
-        .route("/v3/admin/core/loader/current", get(compatible::loader_current_v3))
-        .route("/v3/admin/core/loader/reloadClient", post(compatible::reload_client_v3));
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
     Router::new()
-        .nest("/nacos", compatible)
+        .nest("/nacos", nacos::router().merge(pages::router()))
+        .route("/nacos", get(pages::to_context))
+        .route("/nacos/", get(pages::index))
+        .route("/", get(pages::index))
+        .merge(pages::router())
         .fallback(nacos::unknown)
         .method_not_allowed_fallback(nacos::unknown_method)
         .nest("/roster/v1", native)
         .route("/metrics", get(native::metrics))
+        .layer(middleware::from_fn_with_state(api.clone(), nacos::admit))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(api)
 }

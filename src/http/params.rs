@@ -7,20 +7,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use serde_json::Value;
+
 use crate::http::Refused;
 
 /// The parameters of a request. Of a name given twice the first counts, the query before the body.
-pub(super) struct Params(Vec<(String, String)>);
+pub(super) struct Params {
+    pairs: Vec<(String, String)>,
+    /// A JSON body; parameters are not read from it.
+    json: Option<Bytes>,
+}
 
 impl Params {
     /// The value of `name`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of `name`, empty when it is absent.
     pub(super) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
+    }
+
+    /// What the JSON body says; none when there is another body or none.
+    pub(super) fn json(&self) -> Option<serde_json::Result<Value>> {
+        self.json.as_ref().map(|json| serde_json::from_slice(json))
     }
 
     /// The value of `name`, or a refusal that names it.
@@ -32,7 +43,7 @@ impl Params {
     async fn read_parts(&mut self, mut parts: Multipart) -> Result<(), MultipartError> {
         while let Some(part) = parts.next_field().await? {
             if let Some(name) = part.name().map(str::to_owned) {
-                self.0.push((name, part.text().await?));
+                self.pairs.push((name, part.text().await?));
             }
         }
         Ok(())
@@ -40,7 +51,7 @@ impl Params {
 
     fn read(query: &str, form: &[u8]) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(form));
-        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+        Self { pairs: pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect(), json: None }
     }
 }
 
@@ -55,6 +66,11 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             return Ok(Self::read(&query, &body));
         }
         let mut params = Self::read(&query, &[]);
+        if content_type.starts_with(b"application/json") {
+            let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+            params.json = Some(body).filter(|body| !body.is_empty());
+            return Ok(params);
+        }
         if content_type.starts_with(b"multipart/form-data") {
             let parts = Multipart::from_request(request, state).await.map_err(IntoResponse::into_response)?;
             params.read_parts(parts).await.map_err(IntoResponse::into_response)?;

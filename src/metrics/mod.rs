@@ -3,6 +3,7 @@
 //! Owns the recorder and the handles of what is counted often. The core keeps plain numbers; they are read when somebody
 //! asks. No metric has a label whose values clients choose.
 
+mod machine;
 pub mod names;
 
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use std::sync::Arc;
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::{node::Stats, registry::Change, wire::RequestType};
+pub use machine::Usage;
+
+use crate::{metrics::machine::Machine, node::Stats, registry::Change, wire::RequestType};
 
 /// Upper bounds of the push delay's buckets, in seconds: from a quiet service (milliseconds) to a retried push.
 const PUSH_DELAY_BUCKETS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -31,6 +34,7 @@ pub struct Metrics {
     prometheus: PrometheusHandle,
     push_delay: Histogram,
     requests: Vec<[Counter; 3]>,
+    machine: Machine,
 }
 
 /// Types with a series of their own; all others share one, because clients choose them.
@@ -64,7 +68,7 @@ impl Metrics {
             ["ok", "refused", "error"].map(|result| counter!(names::REQUESTS, "type" => kind, "result" => result))
         };
         let requests = TYPES.iter().map(|kind| series(kind.name())).chain([series("other")]).collect();
-        Ok(Arc::new(Self { prometheus, push_delay: histogram!(names::PUSH_DELAY), requests }))
+        Ok(Arc::new(Self { prometheus, push_delay: histogram!(names::PUSH_DELAY), requests, machine: Machine::new() }))
     }
 
     /// Counts a unary request.
@@ -76,6 +80,11 @@ impl Metrics {
     /// Records how long a change took to be acknowledged.
     pub fn push_delay(&self, millis: u64) {
         self.push_delay.record(millis as f64 / 1_000.0);
+    }
+
+    /// How busy the machine is.
+    pub fn usage(&self) -> Usage {
+        self.machine.usage()
     }
 
     /// The text Prometheus reads.

@@ -100,6 +100,10 @@ pub struct Counts {
     pub sent: u64,
     /// Acknowledged.
     pub acked: u64,
+    /// Milliseconds from a change to its acknowledgement, in all.
+    pub acked_millis: u64,
+    /// The longest of them.
+    pub slowest_ack: Millis,
     /// Refused by the client.
     pub refused: u64,
     /// Not answered in time.
@@ -250,7 +254,10 @@ impl PushEngine {
             if let Some(burst) = delivery.pending.take() {
                 self.marks.add(Mark::Subscriber(service, client), burst, now);
             }
-            return Some(now.since(landed.since));
+            let delay = now.since(landed.since);
+            self.counts.acked_millis += delay;
+            self.counts.slowest_ack = self.counts.slowest_ack.max(delay);
+            return Some(delay);
         }
         self.counts.refused += 1;
         let due = now + delivery.fail(&self.settings, landed.number);

@@ -7,6 +7,7 @@
 mod ceiling;
 mod clock;
 mod data_dir;
+mod log;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 pub use ceiling::CeilingError;
 pub use clock::Clock;
 pub use data_dir::{DataDir, DataDirError};
+pub use log::{Log, LogError};
 
 use crate::{
     model::Tick,

@@ -10,7 +10,7 @@ use crate::{
         params::Params,
     },
     model::{
-        ClientId, DEFAULT_CLUSTER, IllegalParam, Instance, InstanceId, Metadata, Param, ServiceKey, check_param,
+        ClientId, DEFAULT_CLUSTER, Flag, IllegalParam, Instance, InstanceId, Metadata, Param, ServiceKey, check_param,
         check_port, limits,
     },
     node::{Input, Reply},
@@ -33,7 +33,9 @@ impl<'a> Call<'a> {
     pub(super) fn new(api: &'a Api, caller: &'a Caller, params: &'a Params, route: &Route) -> Result<Self, Fault> {
         let (generation, reads) = (route.generation, route.method.reads());
         let call = Self { api, caller, params, generation, reads, metadata: Metadata::default() };
-        call.check_names()?;
+        if route.is_checked() {
+            call.check_names()?;
+        }
         let given = params.text("metadata");
         // The first generation trims what it reads.
         let metadata = metadata::parse(if generation == Generation::V1 { given.trim() } else { given })?;
@@ -46,7 +48,10 @@ impl<'a> Call<'a> {
     }
 
     fn check_names(&self) -> Result<(), Fault> {
-        check_param(Param::Namespace, self.params.text("namespaceId"))?;
+        for namespace in ["namespaceId", "customNamespaceId"] {
+            check_param(Param::Namespace, self.params.text(namespace))?;
+        }
+        check_param(Param::NamespaceName, self.params.text("namespaceName"))?;
         let (group, name) = self.names();
         check_param(Param::Service, name)?;
         check_param(Param::Group, group)?;
@@ -79,6 +84,16 @@ impl<'a> Call<'a> {
     /// The same, in the words of where parameters are read one by one.
     pub(super) fn required_single(&self, name: &'static str, kind: &'static str) -> Result<&str, Fault> {
         Some(self.params.text(name).trim()).filter(|it| !it.is_empty()).ok_or(Fault::MissingSingle { name, kind })
+    }
+
+    /// A parameter that must be there but may be empty, in the words of where parameters are read one by one.
+    pub(super) fn single(&self, name: &'static str, kind: &'static str) -> Result<&'a str, Fault> {
+        self.params.get(name).ok_or(Fault::MissingSingle { name, kind })
+    }
+
+    /// The same, in the words of operations on namespaces and nodes.
+    pub(super) fn present(&self, name: &str) -> Result<&'a str, Fault> {
+        self.params.get(name).ok_or_else(|| Fault::lacking(name))
     }
 
     /// Group and plain name as they are given; a grouped name decides the group.
@@ -158,6 +173,12 @@ impl<'a> Call<'a> {
             ("false" | "off" | "no" | "0", _) => Ok(false),
             _ => Err(Fault::Unreadable(format!("Invalid boolean value [{given}] of '{name}'"))),
         }
+    }
+
+    /// Whether an instance lives by its client. For callers of the first generation who do not say, operators do.
+    pub(super) fn ephemeral(&self) -> Result<bool, Fault> {
+        let default = self.generation != Generation::V1 || self.switches()?.flag(Flag::DefaultEphemeral);
+        self.flag("ephemeral", default)
     }
 
     /// A boolean of a read; the first generation knows one spelling only.

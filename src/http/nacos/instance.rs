@@ -85,7 +85,7 @@ const LIST_ALL: Operation = Operation {
 pub(super) fn register(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (client, instance) = call.instance()?;
-    if !call.flag("ephemeral", true)? {
+    if !call.ephemeral()? {
         return Err(Fault::persistent());
     }
     Ok(Step::write(Input::RegisterBeating { client, service, instance }))
@@ -98,7 +98,7 @@ fn deregister(call: &Call<'_>) -> Result<Step, Fault> {
         call.weight()?;
     }
     // Of the other kind there is none.
-    if !call.flag("ephemeral", true)? {
+    if !call.ephemeral()? {
         return Ok(Answer::Done.into());
     }
     Ok(Step::write(Input::Deregister { client: ClientId::address(ip, port), service }))

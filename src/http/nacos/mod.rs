@@ -9,11 +9,21 @@ mod beat;
 mod call;
 mod cluster;
 mod fault;
+mod guard;
 mod instance;
+mod json_body;
+mod loader;
+mod login;
+mod members;
 mod metadata;
+mod namespace;
 mod operation;
+mod operator;
+mod ops;
 mod overriding;
 mod service;
+mod state;
+mod switches;
 
 use std::sync::Arc;
 
@@ -30,6 +40,7 @@ use crate::http::{Api, caller::Caller, params::Params};
 use answer::Answer;
 use call::Call;
 use fault::Fault;
+pub(super) use guard::admit;
 use operation::{Route, Step};
 
 /// Which spelling of the API a path belongs to.
@@ -44,7 +55,21 @@ pub(super) enum Generation {
 }
 
 /// All that is served, by area.
-const AREAS: [&[Route]; 5] = [instance::ROUTES, beat::ROUTES, overriding::ROUTES, service::ROUTES, cluster::ROUTES];
+const AREAS: [&[Route]; 13] = [
+    instance::ROUTES,
+    beat::ROUTES,
+    overriding::ROUTES,
+    service::ROUTES,
+    cluster::ROUTES,
+    switches::ROUTES,
+    operator::ROUTES,
+    namespace::ROUTES,
+    members::ROUTES,
+    loader::ROUTES,
+    ops::ROUTES,
+    state::ROUTES,
+    login::ROUTES,
+];
 
 /// The routes of all operations.
 pub(super) fn router() -> Router<Arc<Api>> {
@@ -93,11 +118,11 @@ pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
     error_object(StatusCode::METHOD_NOT_ALLOWED, &uri, &format!("Method '{method}' is not supported."))
 }
 
-fn is_v1(uri: &Uri) -> bool {
+pub(super) fn is_v1(uri: &Uri) -> bool {
     uri.path().starts_with("/nacos/v1/ns")
 }
 
-fn no_such_api(method: &Method, uri: &Uri) -> Response {
+pub(super) fn no_such_api(method: &Method, uri: &Uri) -> Response {
     error_object(StatusCode::NOT_IMPLEMENTED, uri, &format!("no such api:{method}:{}", uri.path()))
 }
 
