@@ -74,6 +74,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
+        .route("/openapi.json", get(nacos::openapi::serve))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
     Router::new()
         .nest("/nacos", nacos::router().merge(pages::router()))

@@ -15,6 +15,8 @@ mod command;
 mod directory;
 mod encodings;
 mod metadata;
+#[cfg(test)]
+mod metadata_test;
 mod record;
 #[cfg(test)]
 mod registry_test;

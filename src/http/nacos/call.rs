@@ -189,8 +189,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A number of a page.
-    pub(super) fn number(&self, name: &'static str, default: Option<usize>) -> Result<usize, Fault> {
+    /// A number of a page or its size.
+    pub(super) fn number(&self, name: &'static str, default: Option<i32>) -> Result<i32, Fault> {
         let given = self.params.text(name).trim();
         if given.is_empty() {
             return default.ok_or(Fault::Missing { name, kind: "int" });

@@ -9,6 +9,12 @@ pub(super) fn read(call: &Call<'_>) -> Result<Option<Value>, Fault> {
     call.params.json().transpose().map_err(|fault| Fault::validation(fault.to_string()))
 }
 
+/// The JSON body or, where there is none, the JSON text of a parameter.
+pub(super) fn value(call: &Call<'_>, name: &str) -> Result<Option<Value>, Fault> {
+    let given = || call.params.get(name).map(serde_json::from_str).transpose();
+    read(call)?.map_or_else(|| given().map_err(|fault| Fault::validation(fault.to_string())), |body| Ok(Some(body)))
+}
+
 /// A text of the JSON body or, where there is none, of the parameters.
 pub(super) fn text<'a>(call: &'a Call<'_>, body: Option<&'a Value>, name: &str) -> Option<&'a str> {
     match body {

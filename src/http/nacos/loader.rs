@@ -37,13 +37,19 @@ const TARGET: Param = Param::new(
     "Where they are to connect to; absent for wherever they like.",
 );
 
-const CURRENT: Operation =
-    Operation { name: "listConnections", summary: "Shows the connections of this node.", params: &[], run: current };
+const CURRENT: Operation = Operation {
+    name: "listConnections",
+    summary: "Shows the connections of this node.",
+    params: &[],
+    faults: &[],
+    run: current,
+};
 
 const CLUSTER: Operation = Operation {
     name: "getConnectionCounts",
     summary: "Says how many connections each node of the cluster has.",
     params: &[],
+    faults: &[],
     run: cluster,
 };
 
@@ -51,6 +57,7 @@ const RELOAD: Operation = Operation {
     name: "limitConnections",
     summary: "Tells connected clients to connect elsewhere until a number of them is left.",
     params: &[Param::new(Kind::Integer, "count", "1000", "How many may stay.").required(), TARGET],
+    faults: &[],
     run: reload,
 };
 
@@ -61,6 +68,7 @@ const RELOAD_ONE: Operation = Operation {
         Param::new(Kind::Text, "connectionId", "1756713600000_127.0.0.1_52100", "Id of the connection.").required(),
         TARGET,
     ],
+    faults: &[],
     run: reload_one,
 };
 
@@ -68,6 +76,7 @@ const BALANCE: Operation = Operation {
     name: "balanceConnections",
     summary: "Spreads connections evenly over the nodes; with one node there is nothing to spread.",
     params: &[Param::new(Kind::Number, "loaderFactor", "0.1", "By how much a node may have more than others.")],
+    faults: &[],
     run: balance,
 };
 
@@ -96,8 +105,8 @@ fn cluster(call: &Call<'_>) -> Result<Step, Fault> {
         "address": call.api.process.address,
         "sdkConCount": count,
         "conCount": count,
-        "load": load.to_string(),
-        "cpu": cpu.to_string(),
+        "load": load,
+        "cpu": cpu,
     });
     let all = json!({
         "detail": [here],

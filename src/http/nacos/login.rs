@@ -23,6 +23,7 @@ const LOGIN: Operation = Operation {
         Param::new(Kind::Text, "username", "nacos", "Who.").required(),
         Param::new(Kind::Text, "password", "nacos", "Their password; any will do.").required(),
     ],
+    faults: &[],
     run: login,
 };
 

@@ -20,7 +20,6 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new(Get, "/v1/core/cluster/nodes", V1, &SEARCH),
     Route::new(Get, "/v1/core/cluster/simple/nodes", V1, &ADDRESSES),
     Route::new(Get, "/v1/core/cluster/health", V1, &HEALTH),
-    Route::new(Post, "/v1/core/cluster/report", V1, &REPORT),
     Route::new(Post, "/v1/core/cluster/switch/lookup", V1, &LOOKUP),
     Route::new(Post, "/v1/core/cluster/server/leave", V1, &LEAVE),
     Route::new(Get, "/v2/core/cluster/node/self", V2, &SELF),
@@ -37,15 +36,22 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new(Get, "/v3/console/core/cluster/nodes", V3, &SEARCH),
 ];
 
-const SELF: Operation = Operation { name: "getNode", summary: "Shows the node that is asked.", params: &[], run: this };
+const SELF: Operation =
+    Operation { name: "getNode", summary: "Shows the node that is asked.", params: &[], faults: &[], run: this };
 
-const HEALTH: Operation =
-    Operation { name: "getNodeState", summary: "Names the state of the node that is asked.", params: &[], run: health };
+const HEALTH: Operation = Operation {
+    name: "getNodeState",
+    summary: "Names the state of the node that is asked.",
+    params: &[],
+    faults: &[],
+    run: health,
+};
 
 const SEARCH: Operation = Operation {
     name: "searchNodes",
     summary: "Shows the nodes of the cluster.",
     params: &[Param::new(Kind::Text, "keyword", "127.0.0.1", "A part of the address.")],
+    faults: &[],
     run: search,
 };
 
@@ -56,6 +62,7 @@ const LIST: Operation = Operation {
         Param::new(Kind::Text, "address", "127.0.0.1", "How the address begins."),
         Param::new(Kind::Text, "state", "UP", "The state."),
     ],
+    faults: &[],
     run: list,
 };
 
@@ -63,36 +70,34 @@ const ADDRESSES: Operation = Operation {
     name: "listNodeAddresses",
     summary: "Names the addresses of the nodes of the cluster.",
     params: &[],
+    faults: &[],
     run: addresses,
 };
 
+const NODES: Param =
+    Param::new(Kind::Json, "nodes", "[{\"ip\":\"127.0.0.1\",\"port\":8848}]", "Array of nodes.").required();
+
 const UPDATE: Operation = Operation {
     name: "updateNodes",
-    summary: "Refused: a node learns of others by its own settings.",
-    params: &[],
+    summary: "Takes descriptions of nodes, in a JSON body or a form. Nothing is kept: nodes tell of themselves.",
+    params: &[NODES],
+    faults: &[],
     run: update,
-};
-
-const REPORT: Operation = Operation {
-    name: "reportNode",
-    summary: "Takes the description of a node and answers with that of this one.",
-    params: &[],
-    run: report,
 };
 
 const LOOKUP: Operation = Operation {
     name: "setLookup",
-    summary: "Refused: how a node learns of others is a setting of its own.",
+    summary: "Says where nodes learn of each other. By their settings, whatever is said.",
     params: &[Param::new(Kind::Text, "type", "file", "`file` or `address-server`.").required()],
+    faults: &[501],
     run: lookup,
 };
 
 const LEAVE: Operation =
-    Operation { name: "leaveCluster", summary: "Refused, as by the reference.", params: &[], run: leave };
+    Operation { name: "leaveCluster", summary: "Refused, as by the reference.", params: &[], faults: &[], run: leave };
 
 /// The states a node can be in.
 const STATES: [&str; 5] = ["STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"];
-const LOOKUPS: [&str; 2] = ["file", "address-server"];
 
 /// A node of the cluster as operators see it.
 struct Member {
@@ -122,7 +127,6 @@ impl Member {
             "state": self.state,
             "extendInfo": {
                 "lastRefreshTime": self.refreshed,
-                "raftPort": self.address.port().saturating_sub(1_000).to_string(),
                 "raftMetaData": {"metaDataMap": {}},
                 "version": generation.release(),
                 "readyToUpgrade": true,
@@ -185,18 +189,12 @@ fn chosen(call: &Call<'_>, is_chosen: impl Fn(&Member) -> bool) -> Step {
     answer(call, &shown.collect())
 }
 
+/// Of nodes that are known already everything is known, and no others are made known this way.
 fn update(call: &Call<'_>) -> Result<Step, Fault> {
-    match json_body::read(call)? {
-        Some(Value::Array(nodes)) if !nodes.is_empty() => {
-            Err(Fault::disabled("the nodes of a cluster are settings of each node"))
-        }
-        _ => Err(Fault::lacking("nodes")),
+    match json_body::value(call, NODES.name)? {
+        Some(Value::Array(nodes)) if !nodes.is_empty() => Ok(Answer::json(&json!(true))),
+        _ => Err(Fault::lacking(NODES.name)),
     }
-}
-
-fn report(call: &Call<'_>) -> Result<Step, Fault> {
-    json_body::read(call)?.ok_or_else(json_body::missing)?;
-    Ok(Answer::rest(&call.this_member().shown(call.generation).to_string().into()))
 }
 
 fn leave(call: &Call<'_>) -> Result<Step, Fault> {
@@ -205,11 +203,13 @@ fn leave(call: &Call<'_>) -> Result<Step, Fault> {
 }
 
 fn lookup(call: &Call<'_>) -> Result<Step, Fault> {
-    let given = call.present("type")?;
-    let unknown = format!("The addressing mode exists : {given}, just support : [[file, address-server]]");
-    match (LOOKUPS.contains(&given), call.generation) {
-        (false, V1) => Ok(rest_fault(500, &unknown)),
-        (false, _) => Err(Fault::validation(unknown)),
-        (true, _) => Err(Fault::disabled("how a node learns of others is a setting of its own")),
+    match (call.present("type")?, call.generation) {
+        ("file", V1) => Ok(Answer::rest(&Value::Null)),
+        ("file", _) => Ok(Answer::json(&json!(true))),
+        ("address-server", _) => Err(Fault::disabled("nodes are not looked up at an address server")),
+        (unknown, generation) => {
+            let text = format!("The addressing mode exists : {unknown}, just support : [[file, address-server]]");
+            if generation == V1 { Ok(rest_fault(500, &text)) } else { Err(Fault::validation(text)) }
+        }
     }
 }

@@ -17,6 +17,7 @@ mod login;
 mod members;
 mod metadata;
 mod namespace;
+pub(super) mod openapi;
 mod operation;
 mod operator;
 mod ops;
@@ -71,9 +72,14 @@ const AREAS: [&[Route]; 13] = [
     login::ROUTES,
 ];
 
+/// All that is served.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    AREAS.into_iter().flatten()
+}
+
 /// The routes of all operations.
 pub(super) fn router() -> Router<Arc<Api>> {
-    AREAS.into_iter().flatten().fold(Router::new(), |router, route| {
+    routes().fold(Router::new(), |router, route| {
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, params: Params| async move {
             match perform(&api, &caller, &params, route).await {
                 Ok(answer) => answer.render(route.generation),

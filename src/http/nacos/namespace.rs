@@ -59,6 +59,7 @@ const LIST: Operation = Operation {
     name: "listNamespaces",
     summary: "Shows all namespaces, the default one first.",
     params: &[],
+    faults: &[],
     run: list,
 };
 
@@ -76,16 +77,23 @@ const LIST_OR_ONE: Operation = Operation {
         ),
         Param { required: false, ..CUSTOM_ID },
     ],
+    faults: &[404],
     run: list_or_one,
 };
 
-const DETAIL: Operation =
-    Operation { name: "getNamespace", summary: "Shows one namespace.", params: &[ID], run: |call| detail(call) };
+const DETAIL: Operation = Operation {
+    name: "getNamespace",
+    summary: "Shows one namespace.",
+    params: &[ID],
+    faults: &[404],
+    run: |call| detail(call),
+};
 
 const COUNT: Operation = Operation {
     name: "countNamespace",
     summary: "Says how many namespaces have an id: 1 or 0.",
     params: &[ID],
+    faults: &[],
     run: |call| Ok(Answer::json(&json!(u8::from(call.exists(ID.name)?)))),
 };
 
@@ -93,6 +101,7 @@ const EXISTS: Operation = Operation {
     name: "existsNamespace",
     summary: "Says whether there is a namespace of an id.",
     params: &[CUSTOM_ID],
+    faults: &[],
     run: |call| Ok(Answer::json(&json!(call.exists(CUSTOM_ID.name)?))),
 };
 
@@ -100,6 +109,7 @@ const CREATE: Operation = Operation {
     name: "createNamespace",
     summary: "Makes a namespace.",
     params: &[NEW_ID, NAME, DESCRIPTION],
+    faults: &[],
     run: |call| create(call, call.present(ID.name)?),
 };
 
@@ -119,6 +129,7 @@ const UPDATE: Operation = Operation {
     name: "updateNamespace",
     summary: "Names and describes a namespace anew. One that is not there is no fault.",
     params: &[ID, NAME, DESCRIPTION],
+    faults: &[],
     run: |call| update(call, &ID, &NAME),
 };
 
@@ -129,6 +140,7 @@ const DELETE: Operation = Operation {
     name: "deleteNamespace",
     summary: "Removes a namespace; its services stay. One that is not there is no fault.",
     params: &[ID],
+    faults: &[],
     run: delete,
 };
 

@@ -35,6 +35,7 @@ const METRICS: Operation = Operation {
     name: "getMetrics",
     summary: "Says whether the server serves, and how much there is. Clients test with it whether a server is healthy.",
     params: &[Param::new(Kind::Boolean, "onlyStatus", "true", "Whether numbers are left out.")],
+    faults: &[],
     run: metrics,
 };
 
@@ -45,6 +46,7 @@ const PUSHES: Operation = Operation {
         Param::new(Kind::Boolean, "detail", "true", "Whether to say how long acknowledgements took."),
         Param::new(Kind::Boolean, "reset", "false", "Without effect: the numbers only grow."),
     ],
+    faults: &[],
     run: pushes,
 };
 
@@ -55,6 +57,7 @@ const LOG: Operation = Operation {
         Param::new(Kind::Text, "logName", "naming-main", "Which logger: `naming-main` or `roster` for all.").required(),
         Param::new(Kind::Text, "logLevel", "INFO", "`ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE` or `OFF`.").required(),
     ],
+    faults: &[],
     run: log,
 };
 

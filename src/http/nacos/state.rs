@@ -33,6 +33,7 @@ const STATE: Operation = Operation {
     name: "getServerState",
     summary: "Shows how the server is set up.",
     params: &[],
+    faults: &[],
     run: |call| Ok(Answer::json(&state(call))),
 };
 
@@ -42,6 +43,7 @@ const ANNOUNCEMENT: Operation = Operation {
     name: "getAnnouncement",
     summary: "Says what consoles show above all else.",
     params: &[Param::new(Kind::Text, "language", "en-US", "`en-US` or `zh-CN`.")],
+    faults: &[],
     run: announcement,
 };
 
@@ -49,16 +51,23 @@ const GUIDE: Operation = Operation {
     name: "getGuide",
     summary: "Says what consoles show to who cannot use them; nothing.",
     params: &[],
+    faults: &[],
     run: |call| Ok(if call.generation == V1 { Answer::rest(&Value::Null) } else { Answer::json(&Value::Null) }),
 };
 
-const LIVENESS: Operation =
-    Operation { name: "isLive", summary: "Answers while the server lives.", params: &[], run: |call| Ok(fine(call)) };
+const LIVENESS: Operation = Operation {
+    name: "isLive",
+    summary: "Answers while the server lives.",
+    params: &[],
+    faults: &[],
+    run: |call| Ok(fine(call)),
+};
 
 const READINESS: Operation = Operation {
     name: "isReady",
     summary: "Says whether the server takes new work: not while it stops.",
     params: &[],
+    faults: &[500],
     run: readiness,
 };
 

@@ -34,8 +34,13 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new(Put, "/v3/admin/ns/ops/switches", V3, &SET),
 ];
 
-const SHOW: Operation =
-    Operation { name: "getSwitches", summary: "Shows all switches of the server.", params: &[], run: show };
+const SHOW: Operation = Operation {
+    name: "getSwitches",
+    summary: "Shows all switches of the server.",
+    params: &[],
+    faults: &[],
+    run: show,
+};
 
 const SET: Operation = Operation {
     name: "setSwitch",
@@ -45,6 +50,7 @@ const SET: Operation = Operation {
         Param::new(Kind::Text, "value", "5000", "Its value.").required(),
         Param::new(Kind::Boolean, "debug", "false", "Whether only this node is to change."),
     ],
+    faults: &[],
     run: set,
 };
 
@@ -56,10 +62,7 @@ fn show(call: &Call<'_>) -> Result<Step, Fault> {
 fn set(call: &Call<'_>) -> Result<Step, Fault> {
     let (entry, value) = (call.single("entry", "String")?, call.single("value", "String")?);
     let this_node_only = call.read_flag("debug")?;
-    let switch = read(entry, value).map_err(|fault| match call.generation {
-        V1 => Fault::validation(fault),
-        V2 | V3 => Fault::server_error(fault),
-    })?;
+    let switch = read(entry, value).map_err(Fault::validation)?;
     Ok(match switch {
         None => Answer::Done.into(),
         Some(switch) if this_node_only => Step::write(Input::Switch(switch)),
