@@ -6,5 +6,6 @@ mod golden;
 mod http;
 mod http_golden;
 mod openapi;
+mod operator;
 mod sdk;
 mod support;
