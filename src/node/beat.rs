@@ -4,7 +4,7 @@ use crate::{
     health::{Silent, Verdict},
     model::{ClientId, Instance, Millis, Published, ServiceKey, Span, Tick},
     node::{Beat, Node, Rejection, Reply},
-    registry::{ClientNo, Command, ServiceNo},
+    registry::Command,
 };
 
 impl Node {
@@ -94,9 +94,5 @@ impl Node {
     /// How often an instance is to beat: as it says itself, or as all are told.
     fn beat_interval(&self, instance: &Instance) -> Millis {
         instance.own_beat_interval().unwrap_or_else(|| self.switches.span(Span::ClientBeat))
-    }
-
-    fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
-        self.registry.find(service).zip(self.registry.client_no(client))
     }
 }

@@ -14,6 +14,9 @@ mod namespaces;
 #[cfg(test)]
 mod node_test;
 mod output;
+mod polling;
+#[cfg(test)]
+mod polling_test;
 mod proposal;
 mod reject;
 
@@ -23,6 +26,7 @@ use compact_str::CompactString;
 
 pub use input::Input;
 pub use output::{Beat, Output, Reply, View};
+pub use polling::Poll;
 pub use proposal::Proposal;
 pub use reject::Rejection;
 
@@ -33,8 +37,9 @@ use crate::{
         Switches, Tick,
     },
     node::namespaces::Namespaces,
+    polling::Polling,
     push::{self, PushEngine},
-    registry::{self, Change, Command, Encoded, Registry, Selection, Subscriber},
+    registry::{self, Change, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
 };
 
 /// What a node is told at its making.
@@ -70,6 +75,7 @@ pub struct Node {
     namespaces: Namespaces,
     /// Shared with readers, who look at them at each request.
     switches: Arc<Switches>,
+    polling: Polling,
     clock: HybridClock,
     changes: [u64; Change::KINDS.len()],
     /// Kept to be filled again.
@@ -85,6 +91,7 @@ impl Node {
             health: Health::default(),
             namespaces: Namespaces::default(),
             switches: Arc::default(),
+            polling: Polling::default(),
             clock: HybridClock::above(stored),
             changes: [0; Change::KINDS.len()],
             scratch: Vec::new(),
@@ -103,6 +110,7 @@ impl Node {
             Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
+            Input::Poll(poll) => self.polled(now, poll),
             Input::Unsubscribe { client, service, clusters } => {
                 self.apply(now.tick, Command::Unsubscribe { client, service: service.clone() })?;
                 let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
@@ -129,6 +137,7 @@ impl Node {
                 let client = self.registry.client_no(&client);
                 Ok(Reply::Acked(client.and_then(|client| self.push.acked(now.tick, client, push, success))))
             }
+            Input::AckedByDatagram { from, push } => Ok(self.acked_by_datagram(now.tick, from, push)),
             Input::CeilingStored(ceiling) => {
                 self.clock.raise_ceiling(ceiling);
                 Ok(Reply::Done)
@@ -145,12 +154,16 @@ impl Node {
         if self.health.next_due().is_some_and(|due| due <= now.tick) {
             self.expire_silent(now.tick);
         }
+        if self.polling.next_due().is_some_and(|due| due <= now.tick) {
+            self.expire_unpolled(now.tick);
+        }
         self.push.poll(now, &mut self.registry, &mut self.clock, out);
     }
 
     /// When [`Node::poll`] has something to do; none while there is nothing to wait for.
     pub fn next_deadline(&self) -> Option<Tick> {
-        [self.registry.next_due(), self.health.next_due(), self.push.next_due()].into_iter().flatten().min()
+        let parts = [self.registry.next_due(), self.health.next_due(), self.polling.next_due(), self.push.next_due()];
+        parts.into_iter().flatten().min()
     }
 
     /// Numbers for operators.
@@ -169,6 +182,7 @@ impl Node {
         self.registry.check();
         self.push.check(&self.registry);
         self.health.check(&self.registry);
+        self.polling.check(&self.registry);
     }
 
     fn apply(&mut self, now: Tick, command: Command) -> Result<(), Rejection> {
@@ -177,6 +191,7 @@ impl Node {
             self.changes[change.kind()] += 1;
             self.push.note(now, change, &self.registry);
             self.health.note(change);
+            self.polling.note(change);
         }
         result.map_err(Rejection::from)
     }
@@ -200,10 +215,16 @@ impl Node {
         }
         let published = self.registry.publishes(&client, &service);
         self.apply(now, Command::Deregister { client: client.clone(), service })?;
+        self.forget_idle(now, client)?;
+        Ok(Reply::Deregistered(published))
+    }
+
+    /// Forgets a client known by its address that neither publishes nor subscribes any more.
+    fn forget_idle(&mut self, now: Tick, client: ClientId) -> Result<(), Rejection> {
         if client.is_address() && self.registry.is_idle(&client) {
             self.apply(now, Command::Disconnect(client))?;
         }
-        Ok(Reply::Deregistered(published))
+        Ok(())
     }
 
     fn subscribe(
@@ -213,16 +234,25 @@ impl Node {
         service: &ServiceKey,
         clusters: CompactString,
     ) -> Result<Reply, Rejection> {
-        let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
-        let subscriber = Subscriber { clusters, filter: selection.filter.clone() };
+        let subscriber = subscriber(clusters);
+        let selection = Selection { filter: subscriber.filter.clone(), healthy_only: false };
         self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
-        let number = self.registry.find(service).expect("a subscribed service is there");
-        let client = self.registry.client_no(client).expect("a subscriber is there");
-        let above = self.push.last_stamp(number, client);
-        let encoded = self.registry.hosts(now.tick, number, &selection);
-        let stamp = self.registry.stamp(number, above, |floor| self.clock.stamp(now.wall, floor));
-        self.push.answered(number, client, stamp);
-        Ok(Reply::View(self.seen(encoded, stamp)))
+        let (service, client) = self.numbers(service, client).expect("just subscribed");
+        Ok(Reply::View(self.answer(now, service, client, &selection)))
+    }
+
+    /// What a subscriber is answered with: later pushes carry later stamps.
+    fn answer(&mut self, now: Now, service: ServiceNo, client: ClientNo, selection: &Selection) -> View {
+        let above = self.push.last_stamp(service, client);
+        let encoded = self.registry.hosts(now.tick, service, selection);
+        let stamp = self.registry.stamp(service, above, |floor| self.clock.stamp(now.wall, floor));
+        self.push.answered(service, client, stamp);
+        self.seen(encoded, stamp)
+    }
+
+    /// The numbers of a service and a client that are there.
+    fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
+        self.registry.find(service).zip(self.registry.client_no(client))
     }
 
     fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {
@@ -261,6 +291,11 @@ impl Node {
             cache: self.switches.span(Span::PushCache),
         }
     }
+}
+
+/// A subscriber that asked for these clusters.
+fn subscriber(clusters: CompactString) -> Subscriber {
+    Subscriber { filter: ClusterFilter::parse(&clusters), clusters }
 }
 
 fn done((): ()) -> Reply {

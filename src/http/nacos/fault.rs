@@ -134,7 +134,7 @@ impl Fault {
 
     /// Something that this server does not do.
     pub(super) fn disabled(text: &str) -> Self {
-        Self::Refused(StatusCode::NOT_IMPLEMENTED, 40_001, "API function disabled.", text.into())
+        Self::Refused(StatusCode::BAD_REQUEST, 40_001, "API function disabled.", text.into())
     }
 
     /// Durable instances need a store that this node does not have yet.

@@ -89,7 +89,7 @@ const LOOKUP: Operation = Operation {
     name: "setLookup",
     summary: "Says where nodes learn of each other. By their settings, whatever is said.",
     params: &[Param::new(Kind::Text, "type", "file", "`file` or `address-server`.").required()],
-    faults: &[501],
+    faults: &[],
     run: lookup,
 };
 

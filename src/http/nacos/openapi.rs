@@ -121,7 +121,9 @@ fn responses(route: &Route) -> Value {
     let key = format!("{} /nacos{}", method(route.method).to_uppercase(), route.path);
     let done = match EXAMPLES.get(&key) {
         Some(example) => {
-            let body = json!({"schema": shape(&example.body), "example": example.body});
+            let several = SEVERAL_SHAPES.contains(&route.operation.name);
+            let schema = if several { json!({}) } else { shape(&example.body) };
+            let body = json!({"schema": schema, "example": example.body});
             json!({"description": "Done.", "content": {&example.content_type: body}})
         }
         None => json!({"description": "Done."}),
@@ -145,6 +147,18 @@ fn refusal(generation: Generation) -> Value {
     json!({"description": "Refused, with the reason.", "content": content})
 }
 
+/// Texts that are null where there is nothing to say.
+const MAYBE_NULL: [&str; 2] = ["data", "namespaceDesc"];
+/// Operations whose parameters choose between answers that have nothing in common.
+const SEVERAL_SHAPES: [&str; 1] = ["listNamespacesOrOne"];
+
+fn member_shape(name: &str, example: &Value) -> Value {
+    match example {
+        Value::String(_) if MAYBE_NULL.contains(&name) => json!({"type": ["string", "null"]}),
+        example => shape(example),
+    }
+}
+
 /// The JSON schema of what an example shows.
 fn shape(example: &Value) -> Value {
     match example {
@@ -156,7 +170,7 @@ fn shape(example: &Value) -> Value {
         Value::Array(items) => json!({"type": "array", "items": items.first().map_or(json!({}), shape)}),
         Value::Object(members) => {
             let members: Map<String, Value> =
-                members.iter().map(|(name, value)| (name.clone(), shape(value))).collect();
+                members.iter().map(|(name, value)| (name.clone(), member_shape(name, value))).collect();
             json!({"type": "object", "properties": members})
         }
     }
