@@ -8,7 +8,7 @@ mod nacos;
 mod native;
 mod params;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -30,16 +30,25 @@ use crate::{
 /// Largest body of an HTTP request, in bytes: a batch of thousands of instances fits.
 const BODY_BYTES: usize = 1024 * 1024;
 
+/// What may be told to the API.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether instances are listed as targets of Prometheus.
+    pub prometheus_discovery: bool,
+}
+
 /// What handlers work with.
 pub struct Api {
     connections: Arc<Connections>,
     metrics: Arc<Metrics>,
+    /// The main address of this node.
+    address: SocketAddr,
 }
 
 impl Api {
     /// The handlers' view of a node.
-    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { connections, metrics })
+    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, address: SocketAddr) -> Arc<Self> {
+        Arc::new(Self { connections, metrics, address })
     }
 
     /// Has a change made that must be durable and the same on all nodes. The one way of all of them, and so the place
@@ -50,15 +59,17 @@ impl Api {
 }
 
 /// All routes.
-pub fn router(api: Arc<Api>) -> Router {
-    let compatible = nacos::router()
+pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
+    let console = nacos::router(settings, true)
+        .route("/v1/console/health/liveness", get(|| async { "OK" }))
+        .route("/v1/console/health/readiness", get(|| async { "OK" }));
+    let compatible = nacos::router(settings, false)
+        .merge(console.clone())
         .route("/v1/ns/operator/metrics", get(compatible::metrics))
         .route("/v1/ns/ops/metrics", get(compatible::metrics))
         .route("/v1/auth/login", post(compatible::login))
         .route("/v1/auth/users/login", post(compatible::login))
         .route("/v3/auth/user/login", post(compatible::login))
-        .route("/v1/console/health/liveness", get(|| async { "OK" }))
-        .route("/v1/console/health/readiness", get(|| async { "OK" }))
         .route("/v3/admin/core/state/liveness", get(compatible::state))
         .route("/v3/admin/core/state/readiness", get(compatible::state))
         .route("/v2/core/loader/current", get(compatible::loader_current))
@@ -71,6 +82,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
     Router::new()
         .nest("/nacos", compatible)
+        .merge(console)
         .fallback(nacos::unknown)
         .method_not_allowed_fallback(nacos::unknown_method)
         .nest("/roster/v1", native)

@@ -27,7 +27,7 @@ use crate::{
     health::{self, Health},
     model::{Attributes, ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
     push::{self, PushEngine},
-    registry::{self, Change, Command, Registry, Selection, Subscriber},
+    registry::{self, Change, ClientDetail, Command, Registry, Selection, Subscriber},
 };
 
 /// What a node is told at its making.
@@ -109,6 +109,13 @@ impl Node {
             }
             Input::Overview { namespace } => Ok(Reply::Services(self.registry.overview(&namespace.namespace))),
             Input::Service { service } => Ok(Reply::Service(self.registry.detail(&service).map(Box::new))),
+            Input::Services { namespace, among, after } => {
+                Ok(Reply::Stretch(self.registry.stretch(namespace.as_deref(), among, after.as_ref())))
+            }
+            Input::Summary { service } => Ok(Reply::Summary(self.registry.summary(&service))),
+            Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
+            Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
+            Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
             Input::Apply(proposal) => self.agreed(now.tick, proposal),
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
@@ -208,6 +215,12 @@ impl Node {
         let stamp = self.registry.stamp(number, above, |floor| self.clock.stamp(now.wall, floor));
         self.push.answered(number, client, stamp);
         Ok(Reply::View(View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }))
+    }
+
+    fn client(&self, now: Now, client: &ClientId) -> Option<(Box<ClientDetail>, Millis)> {
+        let detail = Box::new(self.registry.client_detail(client)?);
+        let updated = now.wall.saturating_sub(now.tick.since(detail.updated));
+        Some((detail, updated))
     }
 
     fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {

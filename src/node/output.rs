@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use crate::{
     model::{ClientId, Instance, Millis, ServiceKey},
     push::{Oversized, Push},
-    registry::ServiceDetail,
+    registry::{ClientDetail, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
 };
 
 /// The answer to an input.
@@ -28,6 +28,16 @@ pub enum Reply {
     Names(usize, Vec<CompactString>),
     /// Services with their numbers of instances and of subscribers.
     Services(Vec<(ServiceKey, usize, usize)>),
+    /// Some services.
+    Stretch(Stretch),
+    /// How much a service has; none when no such service is listed.
+    Summary(Option<ServiceSummary>),
+    /// Who subscribes.
+    Subscribers(Vec<SubscriberDetail>),
+    /// Some clients; none at the end.
+    Clients(Vec<ClientId>),
+    /// What a client does, and when what it publishes changed last; none when it is not there.
+    Client(Option<(Box<ClientDetail>, Millis)>),
     /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
     Acked(Option<Millis>),
 }

@@ -76,7 +76,7 @@ impl Server {
         let app = Arc::new(App::new(
             connections.clone(),
             Grpc::new(connections.clone(), metrics.clone()),
-            http::router(Api::new(connections.clone(), metrics.clone())),
+            http::router(Api::new(connections.clone(), metrics.clone(), addresses[0]), &settings.http),
             settings.http_timeout,
         ));
 

@@ -140,6 +140,14 @@ impl<'a> Call<'a> {
         Ok((ip, port(given)?))
     }
 
+    /// An address that may be left out, wholly or in part.
+    pub(super) fn any_address(&self) -> Result<(Option<&str>, Option<u16>), Fault> {
+        let given = |name| Some(self.params.text(name).trim()).filter(|it| !it.is_empty());
+        let ip = given("ip");
+        check_param(Param::Ip, ip.unwrap_or_default())?;
+        Ok((ip, given("port").map(port).transpose()?))
+    }
+
     /// The cluster of an instance; only the first generation knows the short name.
     pub(super) fn cluster(&self) -> &str {
         let names: &[&str] =
@@ -166,6 +174,12 @@ impl<'a> Call<'a> {
             Generation::V1 => Ok(self.params.text(name).eq_ignore_ascii_case("true")),
             _ => self.flag(name, false),
         }
+    }
+
+    /// A boolean of which neither value is the usual one.
+    pub(super) fn optional_flag(&self, name: &str) -> Result<Option<bool>, Fault> {
+        let given = !self.params.text(name).trim().is_empty();
+        if given { self.flag(name, false).map(Some) } else { Ok(None) }
     }
 
     /// A number of a page.

@@ -7,13 +7,20 @@
 mod answer;
 mod beat;
 mod call;
+mod catalog;
+mod client;
 mod cluster;
 mod fault;
 mod instance;
 mod metadata;
+mod oldest;
 mod operation;
 mod overriding;
+mod page;
+mod prometheus;
+mod search;
 mod service;
+mod subscriber;
 
 use std::sync::Arc;
 
@@ -26,7 +33,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::http::{Api, caller::Caller, params::Params};
+use crate::http::{Api, Settings, caller::Caller, params::Params};
 use answer::Answer;
 use call::Call;
 use fault::Fault;
@@ -44,11 +51,24 @@ pub(super) enum Generation {
 }
 
 /// All that is served, by area.
-const AREAS: [&[Route]; 5] = [instance::ROUTES, beat::ROUTES, overriding::ROUTES, service::ROUTES, cluster::ROUTES];
+const AREAS: [&[Route]; 10] = [
+    instance::ROUTES,
+    beat::ROUTES,
+    overriding::ROUTES,
+    service::ROUTES,
+    cluster::ROUTES,
+    catalog::ROUTES,
+    subscriber::ROUTES,
+    client::ROUTES,
+    oldest::ROUTES,
+    prometheus::ROUTES,
+];
 
-/// The routes of all operations.
-pub(super) fn router() -> Router<Arc<Api>> {
-    AREAS.into_iter().flatten().fold(Router::new(), |router, route| {
+/// The routes of operations: those of the console, which other servers have on a port without a context, or all others.
+pub(super) fn router(settings: &Settings, of_console: bool) -> Router<Arc<Api>> {
+    let is_served = |route: &&Route| settings.prometheus_discovery || !route.path.starts_with(prometheus::ROOT);
+    let routes = AREAS.into_iter().flatten().filter(is_served).filter(|route| route.is_of_console() == of_console);
+    routes.fold(Router::new(), |router, route| {
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, params: Params| async move {
             match perform(&api, &caller, &params, route).await {
                 Ok(answer) => answer.render(route.generation),

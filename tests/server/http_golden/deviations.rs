@@ -15,6 +15,14 @@ const NAN: &str = "NaN is no weight";
 const BLANK: &str = "Nobody can be reached at a blank address";
 const LABEL: &str = "A label without a value is none";
 
+const PLAIN: &str =
+    "Patterns are plain parts of names with * for anything, not regular expressions in which a dot matches all";
+const CALLER: &str = "What a caller left out or spelled wrong is 400, not the 500 of an accident";
+const FORM: &str = "Refusals have the form of their generation";
+const FILTERS: &str = "Filters work, and may be left out";
+const SHOWN_ADDRESS: &str = "The address of a client is always shown";
+const LABELS: &str = "One instance whose labels become equal does not fail the whole answer: the last label stays";
+
 /// All of them.
 pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v2-instance/register-optional-healthy=false", why: ID },
@@ -95,4 +103,28 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v1-instance/register-missing-ip-blank", why: BLANK },
     Deviation { id: "v2-instance/register-metadata-json-numbers-booleans-and-null", why: LABEL },
     Deviation { id: "v3-client-instance/register-metadata-json-numbers-and-null", why: LABEL },
+    Deviation { id: "prometheus/sd-keys-that-become-equal", why: LABELS },
+    Deviation { id: "prometheus/sd-post", why: METHOD },
+    Deviation { id: "v1-catalog/instances-pageno=abc", why: CALLER },
+    Deviation { id: "v1-catalog/services-pageno-missing", why: CALLER },
+    Deviation { id: "v1-catalog/services-pagesize-missing", why: CALLER },
+    Deviation { id: "v1-catalog/services-servicenameparam-with-a-dot", why: PLAIN },
+    Deviation { id: "v1-catalog/services-regular-expression-broken", why: PLAIN },
+    Deviation { id: "v2-catalog/instances-healthyonly=true", why: FILTERS },
+    Deviation { id: "v2-catalog/instances-enabledonly=false", why: FILTERS },
+    Deviation { id: "v2-catalog/instances-pageno-missing", why: FORM },
+    Deviation { id: "v2-catalog/instances-pagesize-missing", why: FORM },
+    Deviation { id: "v2-catalog/instances-servicename-missing", why: FORM },
+    Deviation { id: "v2-client/list-by-post", why: METHOD },
+    Deviation { id: "v2-client/publisher-name-only", why: FILTERS },
+    Deviation { id: "v2-client/publisher-ip-only", why: FILTERS },
+    Deviation { id: "v2-client/publisher-port-only", why: FILTERS },
+    Deviation { id: "v3-admin-client/detail-ephemeral", why: SHOWN_ADDRESS },
+    Deviation { id: "v3-admin-service/list-servicenameparam-dot", why: PLAIN },
+    Deviation { id: "v3-console-service/list-servicenameparam-dot", why: PLAIN },
+    Deviation { id: "v3-console-service/list-broken-regular-expression", why: PLAIN },
+    Deviation { id: "v3-console-service/method-post-list", why: METHOD },
+    Deviation { id: "v3-console-service/method-get-foo", why: METHOD },
+    Deviation { id: "v3-console-service/method-delete-list", why: METHOD },
+    Deviation { id: "v3-console-instance/list-pagesize-0", why: CALLER },
 ];
