@@ -350,3 +350,14 @@ fn a_storm_costs_no_more_than_under_a_fixed_window() {
         assert!(ours.first == 0 && ours.last <= SETTINGS.push.window_max, "{both}");
     }
 }
+
+#[test]
+fn a_client_was_changed_at_a_time_of_the_wall() {
+    let mut scene = Scene::new(SETTINGS);
+    scene.register("a", "s", &[1]);
+    let changed = scene.wall;
+    scene.pass(5_000);
+    let Reply::Client(Some((detail, updated))) = scene.handle(Input::Client("a".into())) else { panic!("it is there") };
+    assert_eq!((updated, detail.publishes.len()), (changed, 1));
+    assert!(matches!(scene.handle(Input::Client("b".into())), Reply::Client(None)));
+}

@@ -5,5 +5,6 @@ mod connection;
 mod golden;
 mod http;
 mod http_golden;
+mod listing;
 mod sdk;
 mod support;
