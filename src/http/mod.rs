@@ -79,6 +79,7 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
+        .route("/openapi.json", get(nacos::openapi::serve))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
     Router::new()
         .nest("/nacos", compatible)

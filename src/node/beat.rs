@@ -62,25 +62,6 @@ impl Node {
         Ok(Reply::Beat(Beat::Alive { interval }))
     }
 
-    /// What an outside decider found. A silent instance that is found healthy is expected to beat from now on.
-    pub(super) fn found(
-        &mut self,
-        now: Tick,
-        client: ClientId,
-        service: ServiceKey,
-        healthy: bool,
-    ) -> Result<Reply, Rejection> {
-        let published = |(service, client): &_| self.registry.published(*service, *client).is_some();
-        let Some((service_no, client_no)) = self.numbers(&service, &client).filter(published) else {
-            return Ok(Reply::Done);
-        };
-        self.apply(now, Command::Health { client, service, healthy })?;
-        if healthy && self.health.beat(now, service_no, client_no) {
-            self.health.watch(now, service_no, client_no, &self.registry);
-        }
-        Ok(Reply::Done)
-    }
-
     fn beat_of_unknown(
         &mut self,
         now: Tick,

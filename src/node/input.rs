@@ -44,16 +44,6 @@ pub enum Input {
         /// What is registered when nothing is; none of it counts when something is.
         instance: Option<Box<Instance>>,
     },
-    /// Somebody who is to know found what a client publishes for a service healthy or not. Nothing happens when it
-    /// publishes nothing there.
-    Found {
-        /// Whose.
-        client: ClientId,
-        /// Where.
-        service: ServiceKey,
-        /// How it was found.
-        healthy: bool,
-    },
     /// A client publishes nothing for a service any more. A client known by its address is gone with its last publication.
     Deregister {
         /// Who.

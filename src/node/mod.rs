@@ -89,7 +89,6 @@ impl Node {
                 self.register_beating(now.tick, &client, &service, instance)
             }
             Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
-            Input::Found { client, service, healthy } => self.found(now.tick, client, service, healthy),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
             Input::Unsubscribe { client, service, clusters } => {

@@ -18,6 +18,8 @@ mod listing;
 #[cfg(test)]
 mod listing_test;
 mod metadata;
+#[cfg(test)]
+mod metadata_test;
 mod record;
 #[cfg(test)]
 mod registry_test;

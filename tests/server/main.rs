@@ -6,5 +6,6 @@ mod golden;
 mod http;
 mod http_golden;
 mod listing;
+mod openapi;
 mod sdk;
 mod support;

@@ -182,16 +182,22 @@ impl<'a> Call<'a> {
         if given { self.flag(name, false).map(Some) } else { Ok(None) }
     }
 
-    /// A number of a page.
-    pub(super) fn number(&self, name: &'static str, default: Option<usize>) -> Result<usize, Fault> {
+    /// A number of a page or its size, which may be left out.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<i32>, Fault> {
         let given = self.params.text(name).trim();
         if given.is_empty() {
-            return default.ok_or(Fault::Missing { name, kind: "int" });
+            return Ok(None);
         }
-        match self.generation {
+        given.parse().map(Some).map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))
+    }
+
+    /// The same with a default, or required.
+    pub(super) fn number(&self, name: &'static str, default: Option<i32>) -> Result<i32, Fault> {
+        match (self.integer(name), self.generation) {
+            (Ok(given), _) => given.or(default).ok_or(Fault::Missing { name, kind: "int" }),
             // Read as 0, which is taken as the first page and an empty one.
-            Generation::V1 => Ok(given.parse().unwrap_or(0)),
-            _ => given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\""))),
+            (Err(_), Generation::V1) => Ok(0),
+            (Err(fault), _) => Err(fault),
         }
     }
 

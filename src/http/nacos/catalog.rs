@@ -70,6 +70,7 @@ const SERVICES: Operation = Operation {
         PAGE.only(&[V3]),
         PAGE_SIZE.only(&[V3]),
     ],
+    faults: &[],
     run: services,
 };
 
@@ -77,12 +78,14 @@ const CATALOG_SERVICE: Operation = Operation {
     name: "getCatalogService",
     summary: "Shows what is set on a service and on its clusters.",
     params: &[SERVICE, NAMESPACE, GROUP],
+    faults: &[404],
     run: service,
 };
 
 const ENABLED_ONLY: Param =
     Param::new(Kind::Boolean, "enabledOnly", "true", "Only enabled instances; with `false` only disabled ones.");
-const HEALTHY_IS: Param = Param { about: "Only healthy instances; with `false` only unhealthy ones.", ..HEALTHY_ONLY };
+const HEALTHY_IS: Param =
+    Param { example: "true", about: "Only healthy instances; with `false` only unhealthy ones.", ..HEALTHY_ONLY };
 
 const CATALOG_INSTANCES: Operation = Operation {
     name: "listCatalogInstances",
@@ -97,6 +100,7 @@ const CATALOG_INSTANCES: Operation = Operation {
         HEALTHY_IS.only(&[V2]),
         ENABLED_ONLY.only(&[V2]),
     ],
+    faults: &[404],
     run: instances,
 };
 
@@ -104,6 +108,7 @@ const CONSOLE_INSTANCES: Operation = Operation {
     name: "listConsoleInstances",
     summary: "Lists the instances of one cluster of a service, disabled ones too, a page at a time.",
     params: &[SERVICE, NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY, PAGE, PAGE_SIZE],
+    faults: &[404],
     run: console_instances,
 };
 
@@ -319,7 +324,7 @@ fn instances(call: &Call<'_>) -> Result<Step, Fault> {
         call.required_single("clusterName", "String")?;
     }
     let page = call.required_page(0)?;
-    if call.params.text(PAGE_SIZE.name).trim().starts_with('-') {
+    if call.integer(PAGE_SIZE.name)?.is_some_and(|size| size < 0) {
         return Err(Fault::validation("pageSize is negative"));
     }
     let service = call.service()?;

@@ -45,12 +45,13 @@ const ANY_IP: Param = Param { required: false, about: "Only those at this addres
 const ANY_PORT: Param = Param { required: false, about: "Only those at this port.", ..PORT };
 
 const CLIENTS: Operation =
-    Operation { name: "listClients", summary: "Lists the ids of all clients.", params: &[], run: clients };
+    Operation { name: "listClients", summary: "Lists the ids of all clients.", params: &[], faults: &[], run: clients };
 
 const CLIENT: Operation = Operation {
     name: "getClient",
     summary: "Shows what a client is and when what it publishes changed last.",
     params: &[CLIENT_ID],
+    faults: &[404],
     run: client,
 };
 
@@ -58,6 +59,7 @@ const PUBLISHED: Operation = Operation {
     name: "listPublishedByClient",
     summary: "Lists the services a client publishes instances of, with each instance.",
     params: &[CLIENT_ID],
+    faults: &[404],
     run: published,
 };
 
@@ -65,6 +67,7 @@ const SUBSCRIBED: Operation = Operation {
     name: "listSubscribedByClient",
     summary: "Lists the services a client subscribes to.",
     params: &[CLIENT_ID],
+    faults: &[404],
     run: subscribed,
 };
 
@@ -72,6 +75,7 @@ const PUBLISHERS: Operation = Operation {
     name: "listPublishers",
     summary: "Lists the instances of a service with the clients that publish them.",
     params: &[SERVICE, NAMESPACE, GROUP, ANY_IP, ANY_PORT, EPHEMERAL.only(&[V2])],
+    faults: &[],
     run: publishers,
 };
 
@@ -79,6 +83,7 @@ const SUBSCRIBERS: Operation = Operation {
     name: "listSubscribingClients",
     summary: "Lists the clients that subscribe to a service.",
     params: &[SERVICE, NAMESPACE, GROUP, ANY_IP, ANY_PORT],
+    faults: &[],
     run: subscribers,
 };
 
@@ -86,6 +91,7 @@ const RESPONSIBLE: Operation = Operation {
     name: "getResponsibleNode",
     summary: "Names the node that is responsible for the client of an address.",
     params: &[IP, PORT],
+    faults: &[],
     run: responsible,
 };
 

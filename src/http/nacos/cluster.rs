@@ -16,8 +16,7 @@ use crate::{
         },
         service::propose,
     },
-    model::{ClientId, ClusterMetadata, HealthChecker},
-    node::Input,
+    model::{ClusterMetadata, HealthChecker},
     registry::MetadataOperation,
     wire::{self, CheckerJson},
 };
@@ -44,7 +43,7 @@ const USE_INSTANCE_PORT: Param =
 const CHECKER: Param = Param::new(
     Kind::Json,
     "healthChecker",
-    "{\"type\":\"TCP\"}",
+    "{\"type\":\"NONE\"}",
     "How persistent instances are found healthy: `TCP`, `HTTP`, `MYSQL`, or `NONE` when somebody else decides.",
 )
 .required();
@@ -53,6 +52,7 @@ const UPDATE: Operation = Operation {
     name: "updateCluster",
     summary: "Replaces what is set on a cluster of a service.",
     params: &[SERVICE, CLUSTER.required(), CHECK_PORT, USE_INSTANCE_PORT, CHECKER, NAMESPACE, GROUP, METADATA],
+    faults: &[],
     run: update,
 };
 
@@ -60,6 +60,7 @@ const FIND: Operation = Operation {
     name: "setHealth",
     summary: "Says whether an instance is healthy, in a cluster whose checker is NONE.",
     params: &[HEALTHY.required(), SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER],
+    faults: &[],
     run: find,
 };
 
@@ -67,11 +68,12 @@ const CHECKERS: Operation = Operation {
     name: "listHealthCheckers",
     summary: "Shows the types of health checkers, each with its settings.",
     params: &[],
+    faults: &[],
     run: checkers,
 };
 
 const GREETING: Operation =
-    Operation { name: "greet", summary: "Says that the server is there.", params: &[], run: greet };
+    Operation { name: "greet", summary: "Says that the server is there.", params: &[], faults: &[], run: greet };
 
 fn update(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
@@ -101,16 +103,17 @@ fn find(call: &Call<'_>) -> Result<Step, Fault> {
         call.required("healthy", "Boolean")?;
     }
     let service = call.service()?;
-    let (ip, port) = call.address()?;
+    call.address()?;
     let healthy = if v1 { healthy.ok_or(Fault::Missing { name: "healthy", kind: "Boolean" })? } else { "healthy" };
-    let healthy = call.flag(healthy, true)?;
+    call.flag(healthy, true)?;
     let cluster = call.cluster();
     let set = call.detail(&service)?.and_then(|detail| detail.cluster(cluster).map(|set| set.checker.clone()));
     if set != Some(HealthChecker::None) {
         let text = format!("health check is still working, service: {}, cluster: {cluster}", service.grouped());
         return Err(Fault::bad_request(text));
     }
-    Ok(Step::write(Input::Found { client: ClientId::address(ip, port), service, healthy }))
+    // Whether an ephemeral instance is healthy is what its client's beats say, and there are no others yet.
+    Ok(Answer::Done.into())
 }
 
 fn checkers(call: &Call<'_>) -> Result<Step, Fault> {

@@ -90,10 +90,10 @@ impl Fault {
         Self::Refused(StatusCode::NOT_FOUND, 21_008, "service not exist", text)
     }
 
-    /// Metadata that are neither a flat JSON object nor pairs. The reference answers 500 in all generations.
+    /// Metadata that are neither a flat JSON object nor pairs. The reference answers 500, as if that were its own fault.
     pub(super) fn metadata(given: &str) -> Self {
         let text = format!("metadata format incorrect:{given}");
-        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 21_002, "instance metadata error", text)
+        Self::Refused(StatusCode::BAD_REQUEST, 21_002, "instance metadata error", text)
     }
 
     /// What is asked for is not there.
@@ -130,7 +130,9 @@ impl Fault {
                 "request parameter '{name}' for method parameter type {kind} is present but converted to null"
             )),
             Fault::Unreadable(why) if v1 => text(StatusCode::BAD_REQUEST, why),
-            Fault::Unreadable(why) => enveloped(StatusCode::INTERNAL_SERVER_ERROR, 30_000, &why, None),
+            Fault::Unreadable(why) => {
+                enveloped(StatusCode::BAD_REQUEST, 20_002, "parameter validate error", Some(&why))
+            }
             Fault::Refused(status, _, _, why) if v1 => text(status, why),
             Fault::Refused(status, code, message, why) => enveloped(status, code, message, Some(&why)),
             Fault::BeatOfNobody => enveloped(StatusCode::OK, 21_003, "instance not found", None),

@@ -47,6 +47,7 @@ const REGISTER: Operation = Operation {
     name: "registerInstance",
     summary: "Publishes an instance of a service, in place of what the same address published there before.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, HEALTHY, ENABLED, EPHEMERAL, METADATA],
+    faults: &[500, 501],
     run: register,
 };
 
@@ -54,6 +55,7 @@ const DEREGISTER: Operation = Operation {
     name: "deregisterInstance",
     summary: "Takes an instance back. Nothing to take back is no fault.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, EPHEMERAL],
+    faults: &[],
     run: deregister,
 };
 
@@ -61,6 +63,7 @@ const DETAIL: Operation = Operation {
     name: "getInstance",
     summary: "Shows one instance, disabled or not.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER],
+    faults: &[404],
     run: detail,
 };
 
@@ -71,6 +74,7 @@ const LIST: Operation = Operation {
     name: "listInstances",
     summary: "Shows the instances that callers of a service are to use.",
     params: &[SERVICE, NAMESPACE, GROUP, CLUSTERS.only(&[V1]), CLUSTERS_2.only(&[V2, V3]), HEALTHY_ONLY],
+    faults: &[],
     run: list,
 };
 
@@ -78,6 +82,7 @@ const LIST_ALL: Operation = Operation {
     name: "listAllInstances",
     summary: "Shows all instances of one cluster of a service, disabled ones too.",
     params: &[SERVICE, NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY],
+    faults: &[404],
     run: list_all,
 };
 

@@ -14,6 +14,7 @@ mod fault;
 mod instance;
 mod metadata;
 mod oldest;
+pub(super) mod openapi;
 mod operation;
 mod overriding;
 mod page;
@@ -64,11 +65,16 @@ const AREAS: [&[Route]; 10] = [
     prometheus::ROUTES,
 ];
 
+/// All that is served.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    AREAS.into_iter().flatten()
+}
+
 /// The routes of operations: those of the console, which other servers have on a port without a context, or all others.
 pub(super) fn router(settings: &Settings, of_console: bool) -> Router<Arc<Api>> {
     let is_served = |route: &&Route| settings.prometheus_discovery || !route.path.starts_with(prometheus::ROOT);
-    let routes = AREAS.into_iter().flatten().filter(is_served).filter(|route| route.is_of_console() == of_console);
-    routes.fold(Router::new(), |router, route| {
+    let served = routes().filter(is_served).filter(|route| route.is_of_console() == of_console);
+    served.fold(Router::new(), |router, route| {
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, params: Params| async move {
             match perform(&api, &caller, &params, route).await {
                 Ok(answer) => answer.render(route.generation),

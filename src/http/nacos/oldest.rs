@@ -32,6 +32,7 @@ const STATUSES: Operation = Operation {
         "The service: namespace, `##`, group, `@@`, name.",
     )
     .required()],
+    faults: &[],
     run: statuses,
 };
 
@@ -42,6 +43,7 @@ const NAMES: Operation = Operation {
         Param { about: "Namespace; all when absent.", ..NAMESPACE },
         Param::new(Kind::Text, "expr", "orders", "Only services with this in their name; `*` stands for anything."),
     ],
+    faults: &[],
     run: names,
 };
 

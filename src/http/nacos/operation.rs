@@ -52,6 +52,8 @@ pub(super) struct Operation {
     pub(super) summary: &'static str,
     /// What it reads, in the order in which it misses them.
     pub(super) params: &'static [Param],
+    /// Statuses of its own faults, beside the 400 of what its parameters say.
+    pub(super) faults: &'static [u16],
     /// Translates a request.
     pub(super) run: fn(&Call<'_>) -> Result<Step, Fault>,
 }

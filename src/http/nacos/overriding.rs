@@ -42,6 +42,7 @@ const REPLACE: Operation = Operation {
     summary: "Sets weight, `enabled` and labels of an instance, in place of what was set before. What is left out is \
               reset. The client's own publication stays as it is beneath.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, ENABLED, EPHEMERAL, METADATA],
+    faults: &[],
     run: replace,
 };
 
@@ -64,8 +65,13 @@ const AMEND: Operation = Operation {
         METADATA.only(&[V1, V3]),
         METADATA.required().only(&[V2]),
     ],
+    faults: &[404],
     run: amend,
 };
+
+/// What the second generation cannot do without beside the service, with its types.
+const REQUIRED_2: [(&str, &str); 5] =
+    [("ip", "String"), ("port", "Integer"), ("metadata", "String"), ("weight", "Double"), ("enabled", "Boolean")];
 
 const CONSISTENCY: Param =
     Param::new(Kind::Text, "consistencyType", "ephemeral", "Ignored: a service has instances of one kind.");
@@ -81,6 +87,7 @@ const MERGE: Operation = Operation {
     name: "addInstancesMetadata",
     summary: "Adds labels to what is set on instances.",
     params: BATCH,
+    faults: &[],
     run: merge,
 };
 
@@ -88,6 +95,7 @@ const REMOVE: Operation = Operation {
     name: "removeInstancesMetadata",
     summary: "Removes labels, by key, from what is set on instances. Labels their clients publish stay.",
     params: BATCH,
+    faults: &[],
     run: remove,
 };
 
@@ -112,12 +120,12 @@ fn replace(call: &Call<'_>) -> Result<Step, Fault> {
 
 fn amend(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.grouped_service()?;
-    let (ip, port) = call.address()?;
     if call.generation == V2 {
-        for (name, kind) in [("metadata", "String"), ("weight", "Double"), ("enabled", "Boolean")] {
+        for (name, kind) in REQUIRED_2 {
             call.required_single(name, kind)?;
         }
     }
+    let (ip, port) = call.address()?;
     let cluster = match call.generation {
         V2 => Some(call.params.text("cluster").trim()).filter(|it| !it.is_empty()).unwrap_or(DEFAULT_CLUSTER),
         _ => call.cluster(),
@@ -176,7 +184,7 @@ fn wanted(given: &str) -> Result<Vec<Address>, Fault> {
     if given.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let illegal = || Fault::server_error("instances is not a JSON array of objects with ip and port".to_owned());
+    let illegal = || Fault::validation("instances is not a JSON array of objects with ip and port");
     let all: Vec<Value> = serde_json::from_str(given).map_err(|_| illegal())?;
     let read = |one: &Value| {
         let port = &one["port"];

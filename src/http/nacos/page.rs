@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::http::nacos::{Call, Fault};
 
 /// Entries a page of the third generation when it is not said.
-const DEFAULT_SIZE: usize = 100;
+const DEFAULT_SIZE: i32 = 100;
 
 /// The part of a list that is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -52,21 +52,19 @@ impl<T> Paged<T> {
 impl Call<'_> {
     /// The page of the third generation.
     pub(super) fn page(&self) -> Result<Page, Fault> {
-        let positive = |name, default| match self.integer(name)? {
-            None => Ok(default),
-            Some(given) => {
-                usize::try_from(given).ok().filter(|number| *number > 0).ok_or_else(|| not_positive(name, given))
-            }
-        };
-        Ok(Page { number: positive("pageNo", 1)?, size: positive("pageSize", DEFAULT_SIZE)? })
+        let number = self.integer("pageNo")?.unwrap_or(1);
+        let number = positive("pageNo", number)?;
+        Ok(Page { number, size: self.size()? })
     }
 
     /// The page of a console's list, which may begin at 0.
     pub(super) fn console_page(&self) -> Result<Page, Fault> {
         let number = self.integer("pageNo")?.unwrap_or(1);
-        let size = self.integer("pageSize")?.unwrap_or(DEFAULT_SIZE as i64);
-        let size = usize::try_from(size).ok().filter(|size| *size > 0).ok_or_else(|| not_positive("pageSize", size))?;
-        Ok(Page { number: usize::try_from(number).unwrap_or(0), size })
+        Ok(Page { number: usize::try_from(number).unwrap_or(0), size: self.size()? })
+    }
+
+    fn size(&self) -> Result<usize, Fault> {
+        positive("pageSize", self.integer("pageSize")?.unwrap_or(DEFAULT_SIZE))
     }
 
     /// The page of a list whose caller must name one, of which no number is below `least`.
@@ -77,18 +75,12 @@ impl Call<'_> {
         };
         Ok(Page { number: required("pageNo")?, size: required("pageSize")? })
     }
-
-    fn integer(&self, name: &'static str) -> Result<Option<i64>, Fault> {
-        let given = self.params.text(name).trim();
-        if given.is_empty() {
-            return Ok(None);
-        }
-        given.parse().map(Some).map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))
-    }
 }
 
-fn not_positive(name: &str, given: i64) -> Fault {
-    Fault::validation(format!("Required parameter '{name}' should be positive integer, current is {given}"))
+fn positive(name: &str, given: i32) -> Result<usize, Fault> {
+    usize::try_from(given).ok().filter(|number| *number > 0).ok_or_else(|| {
+        Fault::validation(format!("Required parameter '{name}' should be positive integer, current is {given}"))
+    })
 }
 
 #[cfg(test)]

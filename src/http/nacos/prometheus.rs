@@ -34,6 +34,7 @@ const TARGETS: Operation = Operation {
     name: "listTargets",
     summary: "Lists all instances as targets of Prometheus.",
     params: &[],
+    faults: &[],
     run: |call| targets(call, None, None),
 };
 
@@ -41,6 +42,7 @@ const TARGETS_OF_NAMESPACE: Operation = Operation {
     name: "listTargetsOfNamespace",
     summary: "Lists the instances of a namespace as targets of Prometheus.",
     params: &[NAMESPACE.required()],
+    faults: &[],
     run: |call| targets(call, Some(namespace(call)?), None),
 };
 
@@ -48,6 +50,7 @@ const TARGETS_OF_SERVICE: Operation = Operation {
     name: "listTargetsOfService",
     summary: "Lists the instances of the services of one name, in all groups, as targets of Prometheus.",
     params: &[NAMESPACE.required(), Param { about: "Name of the service, without a group.", ..SERVICE }],
+    faults: &[],
     run: |call| targets(call, Some(namespace(call)?), Some(call.params.text(SERVICE.name))),
 };
 

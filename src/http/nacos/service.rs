@@ -55,9 +55,12 @@ const NAMES: Operation = Operation {
         NAMESPACE,
         GROUP,
     ],
+    faults: &[],
     run: names,
 };
 
+/// An example that nobody publishes to.
+const EMPTY: Param = Param { example: "billing", ..SERVICE };
 const THRESHOLD: Param = Param::new(
     Kind::Number,
     "protectThreshold",
@@ -77,31 +80,26 @@ const EPHEMERAL: Param =
 const CREATE: Operation = Operation {
     name: "createService",
     summary: "Makes a service before anybody publishes to it.",
-    params: &[SERVICE, NAMESPACE, GROUP, THRESHOLD, METADATA, SELECTOR, EPHEMERAL],
+    params: &[EMPTY, NAMESPACE, GROUP, THRESHOLD, METADATA, SELECTOR, EPHEMERAL],
+    faults: &[500],
     run: create,
 };
 
 const UPDATE: Operation = Operation {
     name: "updateService",
     summary: "Replaces what is set on a service: threshold, labels and selector together.",
-    params: &[
-        SERVICE,
-        THRESHOLD.required().only(&[V1]),
-        THRESHOLD.only(&[V2, V3]),
-        NAMESPACE,
-        GROUP,
-        METADATA,
-        SELECTOR,
-    ],
+    params: &[EMPTY, THRESHOLD.required().only(&[V1]), THRESHOLD.only(&[V2, V3]), NAMESPACE, GROUP, METADATA, SELECTOR],
+    faults: &[500],
     run: update,
 };
 
-const CONSOLE_UPDATE: Operation = Operation { run: console_update, ..UPDATE };
+const CONSOLE_UPDATE: Operation = Operation { faults: &[404, 500], run: console_update, ..UPDATE };
 
 const REMOVE: Operation = Operation {
     name: "removeService",
     summary: "Removes a service without instances, with all that is set on it.",
-    params: &[SERVICE, NAMESPACE, GROUP],
+    params: &[EMPTY, NAMESPACE, GROUP],
+    faults: &[],
     run: remove,
 };
 
@@ -109,15 +107,17 @@ const DETAIL: Operation = Operation {
     name: "getService",
     summary: "Shows what is set on a service, and its clusters.",
     params: &[SERVICE, NAMESPACE, GROUP],
+    faults: &[],
     run: detail,
 };
 
-const CONSOLE_DETAIL: Operation = Operation { run: console_detail, ..DETAIL };
+const CONSOLE_DETAIL: Operation = Operation { faults: &[404], run: console_detail, ..DETAIL };
 
 const SELECTOR_TYPES: Operation = Operation {
     name: "listSelectorTypes",
     summary: "Names the types of selectors there are.",
     params: &[],
+    faults: &[],
     run: selector_types,
 };
 
@@ -126,8 +126,10 @@ fn names(call: &Call<'_>) -> Result<Step, Fault> {
         V1 => ("doms", call.number("pageNo", None)?, call.number("pageSize", None)?),
         _ => ("services", call.number("pageNo", Some(1))?, call.number("pageSize", Some(20))?.min(500)),
     };
+    let page = usize::try_from(page).unwrap_or(1).max(1);
+    let size = usize::try_from(size).map_err(|_| Fault::validation(format!("fromIndex(0) > toIndex({size})")))?;
     let group = call.group()?;
-    let Reply::Names(count, page) = call.handle(Input::List { group, page: page.max(1), size })? else {
+    let Reply::Names(count, page) = call.handle(Input::List { group, page, size })? else {
         unreachable!("a list is answered with names")
     };
     Ok(Answer::json(&json!({"count": count, names: page})))
@@ -213,9 +215,6 @@ impl Call<'_> {
             Ok(threshold) if threshold.is_finite() => Ok(threshold),
             Ok(_) => Err(Fault::validation("protectThreshold is not a finite number")),
             Err(_) if !strict => Ok(0.0),
-            Err(_) if self.generation == V1 => {
-                Err(Fault::server_error(format!("caused: For input string: \"{given}\";")))
-            }
             Err(_) => Err(Fault::Unreadable(format!("For input string: \"{given}\""))),
         }
     }

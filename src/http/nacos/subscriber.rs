@@ -34,11 +34,12 @@ const SUBSCRIBERS: Operation = Operation {
     name: "listSubscribers",
     summary: "Lists who subscribes to a service; the first generation, to all services with the name in theirs.",
     params: &[SERVICE, NAMESPACE, GROUP, PAGE, PAGE_SIZE, AGGREGATION],
+    faults: &[],
     run: subscribers,
 };
 
 /// Subscribers a page of the first generation when it is not said.
-const SIZE_V1: usize = 1_000;
+const SIZE_V1: i32 = 1_000;
 
 type Subscriber = (ServiceKey, SubscriberDetail);
 
@@ -51,7 +52,9 @@ fn subscribers(call: &Call<'_>) -> Result<Step, Fault> {
         let shown = page.of(all);
         return Ok(Answer::json(&Paged::new(page, count, shown.iter().map(Shown::new).collect())));
     }
-    let page = Page { number: call.number("pageNo", Some(1))?, size: call.number("pageSize", Some(SIZE_V1))? };
+    let number =
+        |name, default| -> Result<usize, Fault> { Ok(usize::try_from(call.number(name, Some(default))?).unwrap_or(0)) };
+    let page = Page { number: number("pageNo", 1)?, size: number("pageSize", SIZE_V1)? };
     let (count, shown) = fuzzy(call, &service, page)?;
     Ok(Answer::json(&List { subscribers: shown.iter().map(ShownV1::new).collect(), count }))
 }
