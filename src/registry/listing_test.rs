@@ -145,7 +145,7 @@ fn services_are_found_by_what_they_have() {
     let mut found = |among| scene.walk(None, among, |_| {}).1;
     assert_eq!(found(Among::Listed), [empty.clone(), filled.clone()]);
     assert_eq!(found(Among::Filled), [filled]);
-    assert_eq!(found(Among::Subscribed), [wanted.clone()]);
+    assert_eq!(found(Among::Subscribed), std::slice::from_ref(&wanted));
     assert_eq!(scene.registry.summary(&empty), Some(ServiceSummary::default()));
     assert_eq!(scene.registry.summary(&wanted), None, "only wanted");
 }

@@ -63,7 +63,7 @@ struct Target {
 
 impl Target {
     /// Labels whose names become equal: the last one stays, and no metadata replace the cluster.
-    fn new(instance: Instance) -> Self {
+    fn new(instance: &Instance) -> Self {
         let address = if instance.ip.contains(':') && !instance.ip.starts_with('[') {
             format!("[{}]:{}", instance.ip, instance.port)
         } else {
@@ -85,7 +85,7 @@ fn targets(call: &Call<'_>, namespace: Option<CompactString>, name: Option<&str>
     let search = Search { namespace, among: Among::Filled, group: "", name: "" };
     call.search(&search, |service| {
         if name.is_none_or(|name| service.name == name) {
-            targets.extend(call.instances(&service)?.unwrap_or_default().into_iter().map(Target::new));
+            targets.extend(call.instances(&service)?.unwrap_or_default().iter().map(Target::new));
         }
         Ok(())
     })?;
@@ -100,11 +100,11 @@ mod tests {
     fn labels_have_names_that_prometheus_takes_each_once() {
         let metadata = [("a-b", "1"), ("a.b", "2"), ("zone", "z"), ("__meta_clusterName", "x")];
         let metadata = metadata.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        let target = Target::new(Instance { ip: "10.0.0.1".into(), port: 80, metadata, ..Instance::default() });
+        let target = Target::new(&Instance { ip: "10.0.0.1".into(), port: 80, metadata, ..Instance::default() });
         let labels: Vec<_> = target.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(labels, [("__meta_clusterName", "DEFAULT"), ("a_b", "2"), ("zone", "z")]);
         assert_eq!(target.targets, ["10.0.0.1:80"]);
-        let target = Target::new(Instance { ip: "fe80::1".into(), port: 80, ..Instance::default() });
+        let target = Target::new(&Instance { ip: "fe80::1".into(), port: 80, ..Instance::default() });
         assert_eq!(target.targets, ["[fe80::1]:80"]);
     }
 }

@@ -126,5 +126,8 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v3-console-service/method-post-list", why: METHOD },
     Deviation { id: "v3-console-service/method-get-foo", why: METHOD },
     Deviation { id: "v3-console-service/method-delete-list", why: METHOD },
+    Deviation { id: "v2-catalog/instances-pageno=abc", why: CALLER },
+    Deviation { id: "v3-admin-service/list-pageno=abc", why: CALLER },
+    Deviation { id: "v3-console-service/list-pageno=abc", why: CALLER },
     Deviation { id: "v3-console-instance/list-pagesize-0", why: CALLER },
 ];
