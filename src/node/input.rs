@@ -1,10 +1,12 @@
 //! All that can happen to a node.
 
+use std::net::IpAddr;
+
 use compact_str::CompactString;
 
 use crate::{
     model::{Attributes, ClientId, Instance, Millis, Published, ServiceKey},
-    node::Proposal,
+    node::{Poll, Proposal},
     push::PushNo,
     registry::{Among, Selection},
 };
@@ -60,6 +62,9 @@ pub enum Input {
         /// Which clusters, as asked.
         clusters: CompactString,
     },
+    /// A client that is reached by datagrams polls a service: it wants its list now, and to hear of it until some time after
+    /// its last poll. It appears by polling, and is gone with its last subscription if it publishes nothing.
+    Poll(Poll),
     /// A client no longer wants to hear of a service, but its list now.
     Unsubscribe {
         /// Who.
@@ -136,6 +141,13 @@ pub enum Input {
         push: Option<PushNo>,
         /// Whether it took it.
         success: bool,
+    },
+    /// Somebody says by datagram that it took a push.
+    AckedByDatagram {
+        /// Who; counts only if the push went there.
+        from: IpAddr,
+        /// Which push.
+        push: PushNo,
     },
     /// Stamps up to here are safe: a restart will begin above.
     CeilingStored(Millis),

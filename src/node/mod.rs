@@ -13,6 +13,9 @@ mod input;
 #[cfg(test)]
 mod node_test;
 mod output;
+mod polling;
+#[cfg(test)]
+mod polling_test;
 mod proposal;
 mod reject;
 
@@ -20,14 +23,16 @@ use compact_str::CompactString;
 
 pub use input::Input;
 pub use output::{Beat, Output, Reply, View};
+pub use polling::Poll;
 pub use proposal::Proposal;
 pub use reject::Rejection;
 
 use crate::{
     health::{self, Health},
     model::{Attributes, ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
+    polling::Polling,
     push::{self, PushEngine},
-    registry::{self, Change, ClientDetail, Command, Registry, Selection, Subscriber},
+    registry::{self, Change, ClientDetail, ClientNo, Command, Registry, Selection, ServiceNo, Subscriber},
 };
 
 /// What a node is told at its making.
@@ -60,6 +65,7 @@ pub struct Node {
     registry: Registry,
     push: PushEngine,
     health: Health,
+    polling: Polling,
     clock: HybridClock,
     changes: [u64; Change::KINDS.len()],
     /// Kept to be filled again.
@@ -73,6 +79,7 @@ impl Node {
             registry: Registry::new(settings.registry),
             push: PushEngine::new(settings.push),
             health: Health::default(),
+            polling: Polling::default(),
             clock: HybridClock::above(stored),
             changes: [0; Change::KINDS.len()],
             scratch: Vec::new(),
@@ -91,6 +98,7 @@ impl Node {
             Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
+            Input::Poll(poll) => self.polled(now, poll),
             Input::Unsubscribe { client, service, clusters } => {
                 self.apply(now.tick, Command::Unsubscribe { client, service: service.clone() })?;
                 let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
@@ -120,6 +128,7 @@ impl Node {
                 let client = self.registry.client_no(&client);
                 Ok(Reply::Acked(client.and_then(|client| self.push.acked(now.tick, client, push, success))))
             }
+            Input::AckedByDatagram { from, push } => Ok(self.acked_by_datagram(now.tick, from, push)),
             Input::CeilingStored(ceiling) => {
                 self.clock.raise_ceiling(ceiling);
                 Ok(Reply::Done)
@@ -136,12 +145,16 @@ impl Node {
         if self.health.next_due().is_some_and(|due| due <= now.tick) {
             self.expire_silent(now.tick);
         }
+        if self.polling.next_due().is_some_and(|due| due <= now.tick) {
+            self.expire_unpolled(now.tick);
+        }
         self.push.poll(now, &mut self.registry, &mut self.clock, out);
     }
 
     /// When [`Node::poll`] has something to do; none while there is nothing to wait for.
     pub fn next_deadline(&self) -> Option<Tick> {
-        [self.registry.next_due(), self.health.next_due(), self.push.next_due()].into_iter().flatten().min()
+        let parts = [self.registry.next_due(), self.health.next_due(), self.polling.next_due(), self.push.next_due()];
+        parts.into_iter().flatten().min()
     }
 
     /// Numbers for operators.
@@ -160,6 +173,7 @@ impl Node {
         self.registry.check();
         self.push.check(&self.registry);
         self.health.check(&self.registry);
+        self.polling.check(&self.registry);
     }
 
     fn apply(&mut self, now: Tick, command: Command) -> Result<(), Rejection> {
@@ -168,6 +182,7 @@ impl Node {
             self.changes[change.kind()] += 1;
             self.push.note(now, change, &self.registry);
             self.health.note(change);
+            self.polling.note(change);
         }
         result.map_err(Rejection::from)
     }
@@ -191,10 +206,16 @@ impl Node {
         }
         let published = self.registry.publishes(&client, &service);
         self.apply(now, Command::Deregister { client: client.clone(), service })?;
+        self.forget_idle(now, client)?;
+        Ok(Reply::Deregistered(published))
+    }
+
+    /// Forgets a client known by its address that neither publishes nor subscribes any more.
+    fn forget_idle(&mut self, now: Tick, client: ClientId) -> Result<(), Rejection> {
         if client.is_address() && self.registry.is_idle(&client) {
             self.apply(now, Command::Disconnect(client))?;
         }
-        Ok(Reply::Deregistered(published))
+        Ok(())
     }
 
     fn subscribe(
@@ -204,16 +225,25 @@ impl Node {
         service: &ServiceKey,
         clusters: CompactString,
     ) -> Result<Reply, Rejection> {
-        let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
-        let subscriber = Subscriber { clusters, filter: selection.filter.clone() };
+        let subscriber = subscriber(clusters);
+        let selection = Selection { filter: subscriber.filter.clone(), healthy_only: false };
         self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
-        let number = self.registry.find(service).expect("a subscribed service is there");
-        let client = self.registry.client_no(client).expect("a subscriber is there");
-        let above = self.push.last_stamp(number, client);
-        let encoded = self.registry.hosts(now.tick, number, &selection);
-        let stamp = self.registry.stamp(number, above, |floor| self.clock.stamp(now.wall, floor));
-        self.push.answered(number, client, stamp);
-        Ok(Reply::View(View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }))
+        let (service, client) = self.numbers(service, client).expect("just subscribed");
+        Ok(Reply::View(self.answer(now, service, client, &selection)))
+    }
+
+    /// What a subscriber is answered with: later pushes carry later stamps.
+    fn answer(&mut self, now: Now, service: ServiceNo, client: ClientNo, selection: &Selection) -> View {
+        let above = self.push.last_stamp(service, client);
+        let encoded = self.registry.hosts(now.tick, service, selection);
+        let stamp = self.registry.stamp(service, above, |floor| self.clock.stamp(now.wall, floor));
+        self.push.answered(service, client, stamp);
+        View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
+    }
+
+    /// The numbers of a service and a client that are there.
+    fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
+        self.registry.find(service).zip(self.registry.client_no(client))
     }
 
     fn client(&self, now: Now, client: &ClientId) -> Option<(Box<ClientDetail>, Millis)> {
@@ -239,6 +269,11 @@ impl Node {
         };
         View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
     }
+}
+
+/// A subscriber that asked for these clusters.
+fn subscriber(clusters: CompactString) -> Subscriber {
+    Subscriber { filter: ClusterFilter::parse(&clusters), clusters }
 }
 
 fn done((): ()) -> Reply {

@@ -2,6 +2,7 @@
 //! SDK can be made to send, and by recordings of other clients with other servers.
 
 mod connection;
+mod datagram;
 mod golden;
 mod http;
 mod http_golden;

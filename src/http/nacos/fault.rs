@@ -109,7 +109,7 @@ impl Fault {
     /// Durable instances need a store that this node does not have yet.
     pub(super) fn persistent() -> Self {
         let text = "persistent instances are not supported by this server; register with ephemeral=true";
-        Self::Refused(StatusCode::NOT_IMPLEMENTED, 40_001, "API function disabled.", text.into())
+        Self::Refused(StatusCode::BAD_REQUEST, 40_001, "API function disabled.", text.into())
     }
 
     /// The response as this generation writes it.

@@ -20,7 +20,7 @@ use crate::{
         },
     },
     model::{ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, ServiceKey},
-    node::{Input, Reply},
+    node::{Input, Poll, Reply},
     registry::Selection,
     wire::{self, ServiceInfo},
 };
@@ -47,7 +47,7 @@ const REGISTER: Operation = Operation {
     name: "registerInstance",
     summary: "Publishes an instance of a service, in place of what the same address published there before.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, HEALTHY, ENABLED, EPHEMERAL, METADATA],
-    faults: &[500, 501],
+    faults: &[500],
     run: register,
 };
 
@@ -70,10 +70,38 @@ const DETAIL: Operation = Operation {
 const CLUSTERS: Param = Param::new(Kind::Text, "clusters", "DEFAULT", "Only these clusters, separated by commas.");
 const CLUSTERS_2: Param = Param { name: "clusterName", ..CLUSTERS };
 
+const CLIENT_IP: Param = Param::new(
+    Kind::Text,
+    "clientIP",
+    "10.0.0.9",
+    "Where pushes by datagram go; absent or blank is the caller's address.",
+);
+const CLIENT_IP_2: Param = Param { name: "ip", ..CLIENT_IP };
+const UDP_PORT: Param = Param::new(
+    Kind::Integer,
+    "udpPort",
+    "55000",
+    "Port for pushes by datagram; with one above 0, clients of the first protocol are subscribed for 30 s.",
+);
+const UDP_PORT_2: Param = Param { name: "port", ..UDP_PORT };
+const APP: Param = Param::new(Kind::Text, "app", "shop", "Name of the calling application.");
+
 const LIST: Operation = Operation {
     name: "listInstances",
     summary: "Shows the instances that callers of a service are to use.",
-    params: &[SERVICE, NAMESPACE, GROUP, CLUSTERS.only(&[V1]), CLUSTERS_2.only(&[V2, V3]), HEALTHY_ONLY],
+    params: &[
+        SERVICE,
+        NAMESPACE,
+        GROUP,
+        CLUSTERS.only(&[V1]),
+        CLUSTERS_2.only(&[V2, V3]),
+        HEALTHY_ONLY,
+        CLIENT_IP.only(&[V1]),
+        UDP_PORT.only(&[V1]),
+        CLIENT_IP_2.only(&[V2]),
+        UDP_PORT_2.only(&[V2]),
+        APP.only(&[V1, V2]),
+    ],
     faults: &[],
     run: list,
 };
@@ -169,10 +197,17 @@ fn list(call: &Call<'_>) -> Result<Step, Fault> {
     let healthy_only = call.read_flag("healthyOnly")?;
     // The newest generation reads the flag and ignores it.
     let healthy_only = healthy_only && call.generation != V3;
-    let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only };
-    let Reply::View(view) = call.handle(Input::Query { service: service.clone(), selection })? else {
-        unreachable!("a query is answered with a view")
+    let input = match call.datagram_address()? {
+        Some(from) => {
+            let (attributes, service, clusters) = (call.attributes(), service.clone(), clusters.into());
+            Input::Poll(Poll { from, attributes, service, clusters, healthy_only })
+        }
+        None => {
+            let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only };
+            Input::Query { service: service.clone(), selection }
+        }
     };
+    let Reply::View(view) = call.handle(input)? else { unreachable!("a read is answered with a view") };
     if call.generation == V3 {
         return Ok(Answer::Data(view.hosts).into());
     }

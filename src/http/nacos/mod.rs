@@ -5,6 +5,7 @@
 //! becomes the same input of the node as a gRPC one, in the name of the client `ip:port`.
 
 mod answer;
+mod audience;
 mod beat;
 mod call;
 mod catalog;
@@ -59,7 +60,7 @@ const AREAS: [&[Route]; 10] = [
     service::ROUTES,
     cluster::ROUTES,
     catalog::ROUTES,
-    subscriber::ROUTES,
+    audience::ROUTES,
     client::ROUTES,
     oldest::ROUTES,
     prometheus::ROUTES,
@@ -110,7 +111,7 @@ pub(super) async fn unknown(method: Method, uri: Uri) -> Response {
 
 /// Methods that a path does not serve.
 pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
-    if is_v1(&uri) {
+    if is_v1(&uri) && method != Method::TRACE {
         return no_such_api(&method, &uri);
     }
     if method == Method::OPTIONS {

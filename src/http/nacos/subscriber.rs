@@ -1,155 +1,123 @@
-//! Who subscribes to services (http.md 8.2, 12.2, 12.4).
+//! Which callers of a list are subscribed by asking for it, so that they are pushed changes by datagram until they stop
+//! asking (http.md 9.1; Nacos `ClientInfo` and `PushService.canEnablePush`).
 
-use serde::Serialize;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::{
-    http::nacos::{
-        Answer, Call, Fault,
-        Generation::{V1, V3},
-        Route, Step,
-        operation::{
-            Kind,
-            Method::Get,
-            Operation, Param,
-            param::{GROUP, NAMESPACE, PAGE, PAGE_SIZE, SERVICE},
-        },
-        page::{Page, Paged},
-        search::Search,
-    },
-    model::ServiceKey,
-    node::{Input, Reply},
-    registry::{Among, SubscriberDetail},
+    http::nacos::{Call, Fault, Generation},
+    model::Attributes,
 };
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::new(Get, "/v1/ns/service/subscribers", V1, &SUBSCRIBERS),
-    Route::new(Get, "/v3/admin/ns/service/subscribers", V3, &SUBSCRIBERS),
-    Route::new(Get, "/v3/console/ns/service/subscribers", V3, &SUBSCRIBERS),
+/// Clients that take pushes by datagram: how their agent begins, and from which version on they do. Others may name a port
+/// and mean nothing by it.
+const PUSHABLE: [(&str, [u32; 3]); 6] = [
+    ("Nacos-Java-Client:v", [0, 1, 0]),
+    ("Nacos-Go-Client:v", [0, 1, 0]),
+    ("Nacos-CSharp-Client:v", [0, 9, 0]),
+    ("Nacos-C-Client:v", [1, 0, 12]),
+    ("vip-client4cpp:v", [1, 0, 12]),
+    ("Nacos-DNS:v", [0, 4, 3]),
 ];
 
-const AGGREGATION: Param =
-    Param::new(Kind::Boolean, "aggregation", "true", "Whether subscribers at all nodes are shown; always so here.");
-
-const SUBSCRIBERS: Operation = Operation {
-    name: "listSubscribers",
-    summary: "Lists who subscribes to a service; the first generation, to all services with the name in theirs.",
-    params: &[SERVICE, NAMESPACE, GROUP, PAGE, PAGE_SIZE, AGGREGATION],
-    faults: &[],
-    run: subscribers,
-};
-
-/// Subscribers a page of the first generation when it is not said.
-const SIZE_V1: i32 = 1_000;
-
-type Subscriber = (ServiceKey, SubscriberDetail);
-
-fn subscribers(call: &Call<'_>) -> Result<Step, Fault> {
-    let service = call.service()?;
-    if call.generation == V3 {
-        let page = call.page()?;
-        let all: Vec<_> = call.subscribers_of(&service)?.into_iter().map(|one| (service.clone(), one)).collect();
-        let count = all.len();
-        let shown = page.of(all);
-        return Ok(Answer::json(&Paged::new(page, count, shown.iter().map(Shown::new).collect())));
-    }
-    let number =
-        |name, default| -> Result<usize, Fault> { Ok(usize::try_from(call.number(name, Some(default))?).unwrap_or(0)) };
-    let page = Page { number: number("pageNo", 1)?, size: number("pageSize", SIZE_V1)? };
-    let (count, shown) = fuzzy(call, &service, page)?;
-    Ok(Answer::json(&List { subscribers: shown.iter().map(ShownV1::new).collect(), count }))
-}
-
-/// Those of all services that have the group in their group and the name in their name.
-fn fuzzy(call: &Call<'_>, like: &ServiceKey, page: Page) -> Result<(usize, Vec<Subscriber>), Fault> {
-    let search = Search {
-        namespace: Some(like.namespace.clone()),
-        among: Among::Subscribed,
-        group: &like.group,
-        name: &like.name,
-    };
-    let (mut count, mut shown) = (0, Vec::new());
-    call.search(&search, |service| {
-        for subscriber in call.subscribers_of(&service)? {
-            if page.range().contains(&count) {
-                shown.push((service.clone(), subscriber));
-            }
-            count += 1;
-        }
-        Ok(())
-    })?;
-    Ok((count, shown))
-}
-
 impl Call<'_> {
-    /// The subscribers of a service.
-    pub(super) fn subscribers_of(&self, service: &ServiceKey) -> Result<Vec<SubscriberDetail>, Fault> {
-        match self.handle(Input::Subscribers { service: service.clone() })? {
-            Reply::Subscribers(all) => Ok(all),
-            other => unreachable!("subscribers are answered with some, not {other:?}"),
-        }
+    /// Where the caller of a list is to be pushed changes of it; none when it is not.
+    pub(super) fn datagram_address(&self) -> Result<Option<SocketAddr>, Fault> {
+        let (ip, port) = match self.generation {
+            Generation::V1 => ("clientIP", "udpPort"),
+            Generation::V2 => ("ip", "port"),
+            Generation::V3 => return Ok(None),
+        };
+        let given = self.params.text(port).trim();
+        let port: i32 = match given {
+            "" => 0,
+            given => given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))?,
+        };
+        let port = u16::try_from(port).ok().filter(|port| *port > 0);
+        let ip = match self.params.text(ip).trim() {
+            // Nacos subscribes nobody at that port then.
+            "" => self.caller.ip,
+            // A host name is not resolved: that would be done again and again for whatever a caller writes there.
+            given => given.parse().ok(),
+        };
+        let address = ip.map(|ip| ip.to_canonical()).filter(is_one_machine).zip(port).map(SocketAddr::from);
+        Ok(address.filter(|_| takes_pushes(&self.caller.agent)))
+    }
+
+    /// What the caller of a list says of itself.
+    pub(super) fn attributes(&self) -> Attributes {
+        let app = self.params.get("app").filter(|app| !app.is_empty());
+        Attributes { agent: self.caller.agent.clone(), app: app.map_or(self.caller.app.clone(), Into::into) }
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown<'a> {
-    namespace_id: &'a str,
-    group_name: &'a str,
-    service_name: &'a str,
-    ip: &'a str,
-    port: u16,
-    agent: &'a str,
-    app_name: &'a str,
-    address: String,
+/// Nobody may have datagrams sent to a whole network.
+fn is_one_machine(ip: &IpAddr) -> bool {
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
-impl<'a> Shown<'a> {
-    fn new((service, subscriber): &'a Subscriber) -> Self {
-        let (ip, port) = subscriber.client.host_port();
-        Self {
-            namespace_id: &service.namespace,
-            group_name: &service.group,
-            service_name: &service.name,
-            ip,
-            port,
-            agent: &subscriber.attributes.agent,
-            app_name: &subscriber.attributes.app,
-            address: format!("{ip}:{port}"),
+/// Whether a client of this agent takes pushes by datagram.
+///
+/// This is the place for the switches `pushEnabled` and `pushVersion`, which do not exist yet: these are their defaults.
+fn takes_pushes(agent: &str) -> bool {
+    PUSHABLE.iter().any(|(prefix, least)| {
+        let given = agent.strip_prefix(prefix);
+        given.is_some_and(|given| version(given) >= *least)
+    })
+}
+
+/// The first three numbers of a version; what is not there or no number is 0.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split(['.', '-', '_', '/', ' ']).map(|part| part.parse().unwrap_or(0));
+    [(); 3].map(|()| parts.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_of_the_first_protocol_take_pushes_and_others_do_not() {
+        let taking = [
+            "Nacos-Java-Client:v1.4.2",
+            "Nacos-Java-Client:v0.1.0",
+            "Nacos-Java-Client:v2.0.0-SNAPSHOT",
+            "Nacos-Go-Client:v1.0.0",
+            "Nacos-CSharp-Client:v1.0.0",
+            "Nacos-C-Client:v1.0.21",
+            "Nacos-C-Client:v1.0.12",
+            "vip-client4cpp:v2",
+            "Nacos-DNS:v1.0.1",
+        ];
+        for agent in taking {
+            assert!(takes_pushes(agent), "{agent}");
+        }
+        let others = [
+            "",
+            "curl/8.0",
+            "Mozilla/5.0",
+            "Nacos-Python-Client:v9.9.9",
+            "Nacos-Rust-Client:v1.0.0",
+            "nacos-java-client:v1.4.2",
+            "Nacos-Java-Client:v0.0.9",
+            "Nacos-Java-Client:v",
+            "Nacos-Java-Client",
+            "Nacos-C-Client:v1.0.11",
+            "Nacos-CSharp-Client:v0.8.5",
+            "Nacos-DNS:v0.4.2",
+        ];
+        for agent in others {
+            assert!(!takes_pushes(agent), "{agent}");
         }
     }
-}
 
-#[derive(Serialize)]
-struct List<'a> {
-    subscribers: Vec<ShownV1<'a>>,
-    count: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownV1<'a> {
-    addr_str: String,
-    agent: &'a str,
-    app: &'a str,
-    ip: &'a str,
-    port: u16,
-    namespace_id: &'a str,
-    service_name: String,
-    cluster: &'a str,
-}
-
-impl<'a> ShownV1<'a> {
-    fn new((service, subscriber): &'a Subscriber) -> Self {
-        let (ip, port) = subscriber.client.host_port();
-        Self {
-            addr_str: format!("{ip}:{port}"),
-            agent: &subscriber.attributes.agent,
-            app: &subscriber.attributes.app,
-            ip,
-            port,
-            namespace_id: &service.namespace,
-            service_name: service.grouped().to_string(),
-            cluster: &subscriber.clusters,
+    #[test]
+    fn networks_are_nobody() {
+        for ip in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "::", "ff02::1"] {
+            assert!(!is_one_machine(&ip.parse().expect("an address")), "{ip}");
+        }
+        for ip in ["10.0.0.1", "127.0.0.1", "::1", "fe80::1"] {
+            assert!(is_one_machine(&ip.parse().expect("an address")), "{ip}");
         }
     }
 }
