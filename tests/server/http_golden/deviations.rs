@@ -22,6 +22,7 @@ const CALLER: &str = "What a caller left out or spelled wrong is 400, not the 50
 const FORM: &str = "Refusals have the form of their generation";
 const FILTERS: &str = "Filters work, and may be left out";
 const SHOWN_ADDRESS: &str = "The address of a client is always shown";
+const ASKED_FROM: &str = "Who names a port without an address is reached, and shown, where it asks from";
 const LABELS: &str = "One instance whose labels become equal does not fail the whole answer: the last label stays";
 
 /// All of them.
@@ -112,6 +113,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v1-catalog/services-pagesize-missing", why: CALLER },
     Deviation { id: "v1-catalog/services-servicenameparam-with-a-dot", why: PLAIN },
     Deviation { id: "v1-catalog/services-regular-expression-broken", why: PLAIN },
+    Deviation { id: "v1-service/subscribers-clientip-absent", why: ASKED_FROM },
     Deviation { id: "v2-catalog/instances-healthyonly=true", why: FILTERS },
     Deviation { id: "v2-catalog/instances-enabledonly=false", why: FILTERS },
     Deviation { id: "v2-catalog/instances-pageno-missing", why: FORM },
