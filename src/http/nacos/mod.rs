@@ -109,9 +109,13 @@ pub(super) async fn unknown(method: Method, uri: Uri) -> Response {
     }
 }
 
+/// Methods that callers of the first generation use.
+const KNOWN: [Method; 7] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
+
 /// Methods that a path does not serve.
 pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
-    if is_v1(&uri) && method != Method::TRACE {
+    if is_v1(&uri) && KNOWN.contains(&method) {
         return no_such_api(&method, &uri);
     }
     if method == Method::OPTIONS {
