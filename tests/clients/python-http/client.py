@@ -74,7 +74,12 @@ class Publisher:
     def override(self, version):
         self.version = int(version)
         return self.client.modify_naming_instance(
-            self.service, self.ip, self.port, weight=self.version, metadata=self.metadata()
+            self.service,
+            self.ip,
+            self.port,
+            cluster_name="None",  # so the SDK calls it at registration when it is given none, but not here
+            weight=self.version,
+            metadata=self.metadata(),
         )
 
 
@@ -94,7 +99,8 @@ def publish(client, service, address, beats):
 
 def watch(client, service):
     def known():
-        return show(each.instance for each in (client.subscribed_local_manager.get_local_instances(service) or {}).values())
+        instances = client.subscribed_local_manager.get_local_instances(service) or {}
+        return show(each.instance for each in instances.values())
 
     listener = SubscribeListener(lambda event, instance: say("LIST", known()), "suite")
     client.subscribe(listener, POLL, service_name=service)
