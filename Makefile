@@ -24,4 +24,5 @@ bench: ## this server beside a bare gRPC server, as ratios
 
 fuzz: ## the decoder, for a minute each; needs a nightly compiler and cargo-fuzz
 	cd fuzz && cargo run --bin seeds && cargo +nightly fuzz run payload -- -max_total_time=60 \
-		&& cargo +nightly fuzz run body -- -max_total_time=60
+		&& cargo +nightly fuzz run body -- -max_total_time=60 \
+		&& cargo +nightly fuzz run ack -- -max_total_time=60

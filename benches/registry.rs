@@ -9,7 +9,7 @@ use std::hint::black_box;
 use cluster::{INSTANCES, SERVICES, instance, service};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use roster::{
-    model::{ClientId, Now, Published, Tick},
+    model::{Attributes, ClientId, Now, Published, Tick},
     node::{Input, Node, Output, Reply, Settings},
     push, registry,
     registry::Selection,
@@ -59,7 +59,7 @@ fn filled(encodings: usize) -> Node {
     handle(&mut node, Input::CeilingStored(u64::MAX / 2));
     for service in 0..SERVICES {
         for place in 0..INSTANCES {
-            handle(&mut node, Input::Connect(client(service, place)));
+            handle(&mut node, Input::Connect(client(service, place), Attributes::default()));
             handle(&mut node, register(service, place, 0));
         }
     }
@@ -98,7 +98,7 @@ fn writes(criterion: &mut Criterion) {
     group.bench_function("connect and disconnect with one instance", |bencher| {
         bencher.iter(|| {
             handle(&mut node, Input::Disconnect(client(subject, 2)));
-            handle(&mut node, Input::Connect(client(subject, 2)));
+            handle(&mut node, Input::Connect(client(subject, 2), Attributes::default()));
             handle(&mut node, register(subject, 2, 0))
         });
     });
@@ -148,7 +148,7 @@ fn views(criterion: &mut Criterion) {
     for hosts in [INSTANCES, 10 * INSTANCES] {
         let mut node = filled(KEEPS_NOTHING);
         for place in INSTANCES..hosts {
-            handle(&mut node, Input::Connect(client(0, place)));
+            handle(&mut node, Input::Connect(client(0, place), Attributes::default()));
             handle(&mut node, register(0, place, 0));
         }
         group.throughput(Throughput::Elements(hosts as u64));
@@ -166,7 +166,7 @@ fn pushes(criterion: &mut Criterion) {
         let mut node = filled(KEEPS);
         for number in 0..subscribers {
             let client: ClientId = format!("subscriber-{number}").as_str().into();
-            handle(&mut node, Input::Connect(client.clone()));
+            handle(&mut node, Input::Connect(client.clone(), Attributes::default()));
             handle(&mut node, Input::Subscribe { client, service: service(0), clusters: "".into() });
         }
         settle(&mut node);

@@ -4,11 +4,11 @@ use std::{fs, io, path::Path};
 
 use prost::Message;
 use roster::proto::{Metadata, Payload, google::protobuf::Any};
-use shared::samples;
+use shared::{check, samples};
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in ["payload", "body"] {
+    for target in ["payload", "body", "ack"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     for (place, (kind, body)) in samples::SAMPLES.iter().enumerate() {
@@ -20,6 +20,9 @@ fn main() -> io::Result<()> {
             let bytes = [&[kind], body.as_bytes()].concat();
             fs::write(corpus.join("body").join(format!("sample-{kind}-{place}")), bytes)?;
         }
+    }
+    for (place, ack) in check::DATAGRAM_ACKS.iter().enumerate() {
+        fs::write(corpus.join("ack").join(format!("sample-{place}")), ack)?;
     }
     Ok(())
 }

@@ -11,12 +11,14 @@ pub mod proto {
 pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod datagram;
 pub mod grpc;
 pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod model;
 pub mod node;
+pub mod polling;
 pub mod push;
 pub mod registry;
 pub mod runtime;

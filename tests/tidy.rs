@@ -11,7 +11,7 @@ use std::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Which modules a module may use: those on floors below its own. The ground first.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 21] = [
     ("proto", 0),
     ("model", 0),
     ("wire", 1),
@@ -19,10 +19,12 @@ const FLOORS: [(&str, u8); 19] = [
     ("registry", 2),
     ("push", 3),
     ("health", 3),
+    ("polling", 3),
     ("node", 4),
     ("runtime", 5),
     ("metrics", 5),
     ("connection", 6),
+    ("datagram", 6),
     ("grpc", 7),
     ("http", 7),
     ("config", 8),

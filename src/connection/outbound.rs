@@ -4,7 +4,7 @@
 //! transport has room, so a slow client costs shared references, not copies.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     net::IpAddr,
     pin::Pin,
     sync::Arc,
@@ -18,8 +18,8 @@ use tonic::Status;
 use crate::{
     connection::request_id,
     proto::{Metadata, Payload, google::protobuf::Any},
-    push::{Push, PushNo},
-    wire::{self, Body, ServiceInfo},
+    push::{Backlog, Full, Push},
+    wire::{self, Body},
 };
 
 /// Messages other than pushes that may wait on one stream. A client that reads gets one a scan at most, or one for each
@@ -39,16 +39,11 @@ pub struct Outbound {
 #[derive(Debug, Default)]
 struct Slots {
     control: VecDeque<(&'static str, Body)>,
-    pushes: BTreeMap<PushNo, Push>,
-    bytes: usize,
+    pushes: Backlog,
     end: Option<Option<Status>>,
     ended: bool,
     waker: Option<Waker>,
 }
-
-/// The stream has no room for more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
 
 impl Outbound {
     /// A stream on which up to `budget` bytes of pushes may wait.
@@ -70,14 +65,7 @@ impl Outbound {
     /// Queues a push, in place of the one it supersedes if that was not written yet.
     pub fn push(&self, push: Push) -> Result<(), Full> {
         let mut slots = self.slots.lock();
-        if let Some(stale) = push.supersedes.and_then(|number| slots.pushes.remove(&number)) {
-            slots.bytes -= stale.hosts.len();
-        }
-        if slots.bytes + push.hosts.len() > self.budget && !slots.pushes.is_empty() {
-            return Err(Full);
-        }
-        slots.bytes += push.hosts.len();
-        slots.pushes.insert(push.number, push);
+        slots.pushes.add(push, self.budget)?;
         slots.wake();
         Ok(())
     }
@@ -87,20 +75,12 @@ impl Outbound {
         let mut slots = self.slots.lock();
         slots.control.clear();
         slots.pushes.clear();
-        slots.bytes = 0;
         slots.end.get_or_insert(status);
         slots.wake();
     }
 
     fn render(&self, push: &Push) -> Payload {
-        let info = ServiceInfo {
-            service: &push.service,
-            clusters: &push.clusters,
-            hosts: &push.hosts,
-            stamp: push.stamp,
-            protected: push.protected,
-        };
-        let body = wire::notify_subscriber(request_id::of_push(push.number), &info);
+        let body = wire::notify_subscriber(request_id::of_push(push.number), &push.info());
         payload("NotifySubscriberRequest", self.local.to_string(), body)
     }
 }
@@ -131,8 +111,7 @@ impl Stream for OutboundStream {
         if let Some((kind, body)) = slots.control.pop_front() {
             return Poll::Ready(Some(Ok(payload(kind, self.0.local.to_string(), body))));
         }
-        if let Some((_, push)) = slots.pushes.pop_first() {
-            slots.bytes -= push.hosts.len();
+        if let Some(push) = slots.pushes.take() {
             drop(slots);
             return Poll::Ready(Some(Ok(self.0.render(&push))));
         }
@@ -153,7 +132,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::model::ServiceKey;
+    use crate::{model::ServiceKey, push::PushNo};
 
     fn push(number: u64, supersedes: Option<u64>, size: usize) -> Push {
         Push {

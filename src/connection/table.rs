@@ -160,7 +160,7 @@ impl Connections {
             Phase::Closed(_) => return Err(Refused::Closed),
         }
         self.table.write().admit(connection, &self.settings.limits)?;
-        let connected = self.runtime.handle(Input::Connect(connection.id.clone()));
+        let connected = self.runtime.handle(Input::Connect(connection.id.clone(), setup.attributes()));
         debug_assert!(connected.is_ok(), "a connect is never refused");
         connection.touch(self.runtime.clock().tick());
         *phase = Phase::Registered { outbound: outbound.clone(), client_version: setup.client_version.clone() };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    model::{ClientId, Published, ServiceKey},
+    model::{Attributes, ClientId, Published, ServiceKey},
     registry::{Command, Limits},
 };
 
@@ -30,7 +30,7 @@ impl Scene {
         let (client, service) = (ClientId::address("10.0.0.1", port), ServiceKey::new("", "", "s").expect("legal"));
         let metadata = times.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         let instance = Instance { ip: "10.0.0.1".into(), port, metadata, ..Instance::default() };
-        self.apply(Command::Connect(client.clone()));
+        self.apply(Command::Connect(client.clone(), Attributes::default()));
         let content = Published::One(Box::new(instance));
         self.apply(Command::Register { client: client.clone(), service: service.clone(), content });
         let service = self.registry.find(&service).expect("registered");

@@ -2,6 +2,7 @@
 //!
 //! Handlers translate and nothing else; they share one extractor for parameters. Each of the two ports serves all of it.
 
+mod caller;
 mod compatible;
 mod nacos;
 mod native;
@@ -18,7 +19,13 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::{connection::Connections, metrics::Metrics};
+pub use caller::PeerAddress;
+
+use crate::{
+    connection::Connections,
+    metrics::Metrics,
+    node::{Input, Proposal, Rejection, Reply},
+};
 
 /// Largest body of an HTTP request, in bytes: a batch of thousands of instances fits.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -33,6 +40,12 @@ impl Api {
     /// The handlers' view of a node.
     pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self { connections, metrics })
+    }
+
+    /// Has a change made that must be durable and the same on all nodes. The one way of all of them, and so the place
+    /// where they will be agreed on; until they are, this node alone decides and keeps them in memory.
+    async fn propose(&self, proposal: Proposal) -> Result<Reply, Rejection> {
+        self.connections.runtime().handle(Input::Apply(proposal))
     }
 }
 
@@ -55,6 +68,7 @@ pub fn router(api: Arc<Api>) -> Router {
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
+        .route("/openapi.json", get(nacos::openapi::serve))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
     Router::new()
         .nest("/nacos", compatible)

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use crate::{
     http::{Api, Refused, bad_request, params::Params},
     model::{ClientId, ClusterFilter, Param, Published, ServiceKey, check_param, check_port},
-    node::{Input, Rejection, Reply},
-    registry::Selection,
+    node::{Input, Proposal, Rejection, Reply},
+    registry::{MetadataOperation, Selection},
     wire::{self, InstanceOperation, Refusal, Request, RequestType, ServiceInfo},
 };
 
@@ -148,7 +148,8 @@ pub(super) async fn protect(State(api): State<Arc<Api>>, body: Bytes) -> Result<
     if asked.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
         return Err(bad_request("threshold must be between 0 and 1"));
     }
-    api.connections.runtime().handle(Input::Protect { service, threshold: asked.threshold })?;
+    let operation = MetadataOperation::Protect { service, threshold: asked.threshold };
+    api.propose(Proposal::Metadata(operation)).await?;
     Ok(Json(json!({"protected": asked.threshold.is_some()})))
 }
 

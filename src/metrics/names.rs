@@ -31,6 +31,8 @@ pub const PUSH_PENDING: &str = "roster_push_pending";
 pub const PUSHES: &str = "roster_pushes_total";
 /// Time from a change to its acknowledgement by a subscriber.
 pub const PUSH_DELAY: &str = "roster_push_delay_seconds";
+/// Datagrams with pushes and acks, by `result`.
+pub const DATAGRAMS: &str = "roster_datagrams_total";
 /// Unary requests, by `type` and `result`.
 pub const REQUESTS: &str = "roster_requests_total";
 /// Changes of the registry, by `change`.
@@ -42,7 +44,7 @@ pub const BEATING: &str = "roster_beating_instances";
 pub const EXPIRED: &str = "roster_expired_instances_total";
 
 /// All of them, with help texts.
-pub const ALL: [(&str, Kind, &str); 14] = [
+pub const ALL: [(&str, Kind, &str); 15] = [
     (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
     (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
     (CLIENTS, Kind::Gauge, "Clients the registry knows"),
@@ -53,6 +55,7 @@ pub const ALL: [(&str, Kind, &str); 14] = [
     (PUSH_PENDING, Kind::Gauge, "Services and subscribers waiting to be pushed"),
     (PUSHES, Kind::Counter, "Pushes by result"),
     (PUSH_DELAY, Kind::Histogram, "Seconds from a change to its acknowledgement by a subscriber"),
+    (DATAGRAMS, Kind::Counter, "Pushes by datagram, and acks that nobody waited for, by result"),
     (REQUESTS, Kind::Counter, "Unary gRPC requests by type and result"),
     (CHANGES, Kind::Counter, "Changes of the registry by kind"),
     (BEATING, Kind::Gauge, "Instances that are kept by their heart beats"),

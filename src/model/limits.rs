@@ -19,6 +19,15 @@ pub const MESSAGE_BYTES: usize = 10 * 1024 * 1024;
 /// Largest service list that is pushed. The Rust and Python SDKs refuse messages over 4 MiB and reconnect for ever
 /// when one arrives, so a larger list is logged and counted instead; 64 KiB are left for the envelope.
 pub const PUSH_BYTES: usize = 4 * 1024 * 1024 - 64 * 1024;
+/// Longest datagram: what UDP carries over IPv4. Receivers have buffers of 64 KiB, Go one of 4024 bytes.
+pub const DATAGRAM_BYTES: usize = 65_507;
+/// Largest list of hosts that is tried as a datagram. A longer one would hardly fit when compressed, and finding out costs
+/// tens of milliseconds for each subscriber.
+pub const DATAGRAM_LIST_BYTES: usize = 1024 * 1024;
+/// How long the ack of a datagram may take, in milliseconds (Nacos `Constants.ACK_TIMEOUT_NANOS`).
+pub const DATAGRAM_ACK_MILLIS: u64 = 10_000;
+/// How long a subscription by polling outlives its last poll, in milliseconds. Clients poll every 10 s.
+pub const POLLED_MILLIS: u64 = 30_000;
 /// Parallel unary calls on one transport. SDKs share one transport among all threads of a process.
 pub const STREAMS_PER_CONNECTION: u32 = 1024;
 /// Different selections (cluster filter and health) of one service kept encoded; clients choose them freely.
@@ -26,7 +35,8 @@ pub const ENCODINGS_PER_SERVICE: usize = 8;
 /// Pushes made in one hold of the node's lock, so that requests wait microseconds and not a whole storm. One service
 /// is always finished.
 pub const PUSHES_PER_POLL: usize = 512;
-/// Silent instances looked at in one hold of the node's lock, for the same reason.
+/// Silent instances, or subscriptions that may not be polled any more, looked at in one hold of the node's lock, for the
+/// same reason.
 pub const SILENT_PER_POLL: usize = 256;
 /// Weights of instances over HTTP; gRPC clients may give any finite one, as in Nacos.
 pub const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=10_000.0;

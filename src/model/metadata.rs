@@ -35,6 +35,16 @@ impl Metadata {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// These with those of `over`, which win.
+    pub fn merged(&self, over: &Self) -> Self {
+        self.0.iter().chain(&over.0).cloned().collect()
+    }
+
+    /// These but for the keys of `others`.
+    pub fn without(&self, others: &Self) -> Self {
+        self.0.iter().filter(|(key, _)| others.get(key).is_none()).cloned().collect()
+    }
+
     /// Whether there is no pair.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -3,19 +3,25 @@
 //! Owns the values every floor above speaks in. A value of these types is right by construction; what is wrong is
 //! refused here, in the words a Nacos client knows. Never reads a clock, never knows a byte format.
 
+mod attributes;
 mod client_id;
 mod cluster_filter;
 mod instance;
 pub mod limits;
 mod metadata;
 mod name;
+mod service_metadata;
 mod time;
 
+pub use attributes::Attributes;
 pub use client_id::ClientId;
 pub use cluster_filter::ClusterFilter;
 pub use instance::{HeartBeat, IllegalInstance, Instance, InstanceId, Published, UnknownGenerator};
 pub use metadata::Metadata;
 pub use name::{
     DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, IllegalParam, Param, ServiceKey, check_param, check_port,
+};
+pub use service_metadata::{
+    Address, Amended, AmendedMetadata, Amendment, ClusterMetadata, HealthChecker, Override, Selector, ServiceMetadata,
 };
 pub use time::{HybridClock, Millis, Now, Tick};

@@ -4,7 +4,7 @@ use crate::{
     health::{Silent, Verdict},
     model::{ClientId, Instance, Published, ServiceKey, Tick},
     node::{Beat, Node, Rejection, Reply},
-    registry::{ClientNo, Command, ServiceNo},
+    registry::Command,
 };
 
 impl Node {
@@ -89,9 +89,5 @@ impl Node {
             };
             done.expect("a client that publishes is there");
         }
-    }
-
-    fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
-        self.registry.find(service).zip(self.registry.client_no(client))
     }
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{model::Instance, push::Push};
+use crate::{
+    model::{Attributes, Instance},
+    push::Push,
+};
 
 const SETTINGS: Settings = Settings {
     registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
@@ -26,7 +29,7 @@ impl Scene {
     fn new() -> Self {
         let mut scene = Self { node: Node::new(SETTINGS, 0), now: Now { tick: Tick(0), wall: 1_700_000_000_000 } };
         scene.handle(Input::CeilingStored(u64::MAX / 2));
-        scene.handle(Input::Connect("reader".into()));
+        scene.handle(Input::Connect("reader".into(), Attributes::default()));
         scene.handle(Input::Subscribe { client: "reader".into(), service: key("s"), clusters: "".into() });
         scene
     }
@@ -277,7 +280,7 @@ fn all_instances_are_those_of_lists_and_the_disabled_ones() {
     assert_eq!(scene.instances("nobody"), None);
     scene.register(instance(90));
     scene.register(Instance { enabled: false, ..instance(80) });
-    scene.handle(Input::Connect("a".into()));
+    scene.handle(Input::Connect("a".into(), Attributes::default()));
     let newer = Instance { weight: 2.0, ..instance(90) };
     let content = Published::One(Box::new(newer.clone()));
     scene.handle(Input::Register { client: "a".into(), service: key("s"), content });

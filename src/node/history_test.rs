@@ -8,8 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::Instance,
+    model::{Amended, AmendedMetadata, Amendment, Attributes, ClusterMetadata, Instance, ServiceMetadata},
     push::{Push, PushNo},
+    registry::MetadataOperation,
 };
 
 const SETTINGS: Settings = Settings {
@@ -37,7 +38,8 @@ enum Step {
     Address(u8, bool),
     /// Of that client, with the whole instance or without.
     Beat(u8, bool),
-    Protect(u8, bool),
+    /// Which of the things operators do.
+    Operate(u8, u8),
     Subscribe(u8, u8, usize),
     Unsubscribe(u8, u8),
     Query(u8, usize, bool),
@@ -50,6 +52,30 @@ enum Step {
     SetWallBack(Millis),
 }
 
+fn operation(service: ServiceKey, which: u8) -> MetadataOperation {
+    let metadata = ServiceMetadata { protect_threshold: Some(0.5), ..ServiceMetadata::default() };
+    let amendment = |weight, enabled| Amendment { weight, enabled, metadata: AmendedMetadata::Keep };
+    let one = |amendment| vec![(crate::registry::address(&instance(3)), amendment)];
+    match which {
+        0 | 1 => MetadataOperation::Create { service, ephemeral: which == 0, metadata },
+        2 => MetadataOperation::Update { service, metadata },
+        3 => MetadataOperation::Protect { service, threshold: None },
+        4 => MetadataOperation::Remove { service },
+        5 => {
+            let (cluster, metadata) = ("c1".into(), ClusterMetadata::default());
+            MetadataOperation::UpdateCluster { service, cluster, metadata }
+        }
+        6 => {
+            let amendments = one(amendment(Amended::Keep(1.0), Amended::Set(false)));
+            MetadataOperation::Override { service, amendments }
+        }
+        _ => {
+            let amendments = one(amendment(Amended::Set(3.0), Amended::Set(true)));
+            MetadataOperation::Override { service, amendments }
+        }
+    }
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let (client, service, filter) = (0..CLIENTS, 0..SERVICES, 0..FILTERS.len());
     let both = (client.clone(), service.clone());
@@ -60,7 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => both.clone().prop_map(|(c, s)| Step::Deregister(c, s)),
         1 => (service.clone(), any::<bool>()).prop_map(|(s, there)| Step::Address(s, there)),
         2 => (service.clone(), any::<bool>()).prop_map(|(s, full)| Step::Beat(s, full)),
-        1 => (service.clone(), any::<bool>()).prop_map(|(s, on)| Step::Protect(s, on)),
+        2 => (service.clone(), 0u8..8).prop_map(|(s, which)| Step::Operate(s, which)),
         5 => (both.clone(), filter.clone()).prop_map(|((c, s), filter)| Step::Subscribe(c, s, filter)),
         1 => both.prop_map(|(c, s)| Step::Unsubscribe(c, s)),
         3 => (service, filter, any::<bool>()).prop_map(|(s, filter, healthy)| Step::Query(s, filter, healthy)),
@@ -230,7 +256,7 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Connect(client) => drop(self.handle(Input::Connect(id(client)))),
+            Step::Connect(client) => drop(self.handle(Input::Connect(id(client), Attributes::default()))),
             Step::Disconnect(client) => {
                 self.handle(Input::Disconnect(id(client)));
                 let subscriber = self.subscriber(client);
@@ -258,8 +284,8 @@ impl World {
                 let instance = full.then(|| Box::new(instance(80)));
                 self.handle(Input::Beat { client, service, instance });
             }
-            Step::Protect(service, on) => {
-                self.handle(Input::Protect { service: key(service), threshold: on.then_some(0.5) });
+            Step::Operate(service, which) => {
+                self.handle(Input::Apply(Proposal::Metadata(operation(key(service), which))));
             }
             Step::Subscribe(client, service, filter) => self.subscribe(client, service, filter),
             Step::Unsubscribe(client, service) => {

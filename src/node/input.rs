@@ -1,9 +1,12 @@
 //! All that can happen to a node.
 
+use std::net::IpAddr;
+
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Instance, Millis, Published, ServiceKey},
+    model::{Attributes, ClientId, Instance, Millis, Published, ServiceKey},
+    node::{Poll, Proposal},
     push::PushNo,
     registry::Selection,
 };
@@ -11,8 +14,8 @@ use crate::{
 /// One input. What a request asks and what happens to a connection come the same way.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A connection is set up.
-    Connect(ClientId),
+    /// A connection is set up, by a client that says this of itself.
+    Connect(ClientId, Attributes),
     /// A connection is gone.
     Disconnect(ClientId),
     /// A client publishes this for a service and nothing else, for as long as it is there. A client known by its address
@@ -59,6 +62,9 @@ pub enum Input {
         /// Which clusters, as asked.
         clusters: CompactString,
     },
+    /// A client that is reached by datagrams polls a service: it wants its list now, and to hear of it until some time after
+    /// its last poll. It appears by polling, and is gone with its last subscription if it publishes nothing.
+    Poll(Poll),
     /// A client no longer wants to hear of a service, but its list now.
     Unsubscribe {
         /// Who.
@@ -94,13 +100,13 @@ pub enum Input {
         /// Namespace; group and name say nothing.
         namespace: ServiceKey,
     },
-    /// From which share of healthy instances on a service shows all as healthy; none for never.
-    Protect {
+    /// What is set on a service, and its clusters.
+    Service {
         /// Which service.
         service: ServiceKey,
-        /// The share, 0 to 1.
-        threshold: Option<f64>,
     },
+    /// A change that was agreed on.
+    Apply(Proposal),
     /// A subscriber answered a push.
     Acked {
         /// Who.
@@ -109,6 +115,13 @@ pub enum Input {
         push: Option<PushNo>,
         /// Whether it took it.
         success: bool,
+    },
+    /// Somebody says by datagram that it took a push.
+    AckedByDatagram {
+        /// Who; counts only if the push went there.
+        from: IpAddr,
+        /// Which push.
+        push: PushNo,
     },
     /// Stamps up to here are safe: a restart will begin above.
     CeilingStored(Millis),

@@ -13,19 +13,26 @@ mod input;
 #[cfg(test)]
 mod node_test;
 mod output;
+mod polling;
+#[cfg(test)]
+mod polling_test;
+mod proposal;
 mod reject;
 
 use compact_str::CompactString;
 
 pub use input::Input;
 pub use output::{Beat, Output, Reply, View};
+pub use polling::Poll;
+pub use proposal::Proposal;
 pub use reject::Rejection;
 
 use crate::{
     health::{self, Health},
-    model::{ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
+    model::{Attributes, ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
+    polling::Polling,
     push::{self, PushEngine},
-    registry::{self, Change, Command, Registry, Selection, Subscriber},
+    registry::{self, Change, ClientNo, Command, Registry, Selection, ServiceNo, Subscriber},
 };
 
 /// What a node is told at its making.
@@ -58,6 +65,7 @@ pub struct Node {
     registry: Registry,
     push: PushEngine,
     health: Health,
+    polling: Polling,
     clock: HybridClock,
     changes: [u64; Change::KINDS.len()],
     /// Kept to be filled again.
@@ -71,6 +79,7 @@ impl Node {
             registry: Registry::new(settings.registry),
             push: PushEngine::new(settings.push),
             health: Health::default(),
+            polling: Polling::default(),
             clock: HybridClock::above(stored),
             changes: [0; Change::KINDS.len()],
             scratch: Vec::new(),
@@ -80,7 +89,7 @@ impl Node {
     /// Takes one input at `now`. A refused input changes nothing.
     pub fn handle(&mut self, now: Now, input: Input) -> Result<Reply, Rejection> {
         match input {
-            Input::Connect(client) => self.apply(now.tick, Command::Connect(client)).map(done),
+            Input::Connect(client, attributes) => self.apply(now.tick, Command::Connect(client, attributes)).map(done),
             Input::Disconnect(client) => self.apply(now.tick, Command::Disconnect(client)).map(done),
             Input::Register { client, service, content } => self.register_lasting(now.tick, client, service, content),
             Input::RegisterBeating { client, service, instance } => {
@@ -89,6 +98,7 @@ impl Node {
             Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
             Input::Deregister { client, service } => self.deregister(now.tick, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
+            Input::Poll(poll) => self.polled(now, poll),
             Input::Unsubscribe { client, service, clusters } => {
                 self.apply(now.tick, Command::Unsubscribe { client, service: service.clone() })?;
                 let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
@@ -97,7 +107,7 @@ impl Node {
             Input::Query { service, selection } => Ok(Reply::View(self.view(now, &service, &selection))),
             Input::Instances { service } => {
                 let visible = self.registry.visible(&service);
-                let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.clone())).collect());
+                let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
                 Ok(Reply::Instances(copied))
             }
             Input::List { group, page, size } => {
@@ -105,13 +115,13 @@ impl Node {
                 Ok(Reply::Names(count, names))
             }
             Input::Overview { namespace } => Ok(Reply::Services(self.registry.overview(&namespace.namespace))),
-            Input::Protect { service, threshold } => {
-                self.apply(now.tick, Command::Protect { service, threshold }).map(done)
-            }
+            Input::Service { service } => Ok(Reply::Service(self.registry.detail(&service).map(Box::new))),
+            Input::Apply(proposal) => self.agreed(now.tick, proposal),
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
                 Ok(Reply::Acked(client.and_then(|client| self.push.acked(now.tick, client, push, success))))
             }
+            Input::AckedByDatagram { from, push } => Ok(self.acked_by_datagram(now.tick, from, push)),
             Input::CeilingStored(ceiling) => {
                 self.clock.raise_ceiling(ceiling);
                 Ok(Reply::Done)
@@ -128,12 +138,16 @@ impl Node {
         if self.health.next_due().is_some_and(|due| due <= now.tick) {
             self.expire_silent(now.tick);
         }
+        if self.polling.next_due().is_some_and(|due| due <= now.tick) {
+            self.expire_unpolled(now.tick);
+        }
         self.push.poll(now, &mut self.registry, &mut self.clock, out);
     }
 
     /// When [`Node::poll`] has something to do; none while there is nothing to wait for.
     pub fn next_deadline(&self) -> Option<Tick> {
-        [self.registry.next_due(), self.health.next_due(), self.push.next_due()].into_iter().flatten().min()
+        let parts = [self.registry.next_due(), self.health.next_due(), self.polling.next_due(), self.push.next_due()];
+        parts.into_iter().flatten().min()
     }
 
     /// Numbers for operators.
@@ -152,6 +166,7 @@ impl Node {
         self.registry.check();
         self.push.check(&self.registry);
         self.health.check(&self.registry);
+        self.polling.check(&self.registry);
     }
 
     fn apply(&mut self, now: Tick, command: Command) -> Result<(), Rejection> {
@@ -160,6 +175,7 @@ impl Node {
             self.changes[change.kind()] += 1;
             self.push.note(now, change, &self.registry);
             self.health.note(change);
+            self.polling.note(change);
         }
         result.map_err(Rejection::from)
     }
@@ -172,7 +188,7 @@ impl Node {
         content: Published,
     ) -> Result<Reply, Rejection> {
         if client.is_address() {
-            self.apply(now, Command::Connect(client.clone()))?;
+            self.apply(now, Command::Connect(client.clone(), Attributes::default()))?;
         }
         self.apply(now, Command::Register { client, service, content }).map(done)
     }
@@ -183,10 +199,16 @@ impl Node {
         }
         let published = self.registry.publishes(&client, &service);
         self.apply(now, Command::Deregister { client: client.clone(), service })?;
+        self.forget_idle(now, client)?;
+        Ok(Reply::Deregistered(published))
+    }
+
+    /// Forgets a client known by its address that neither publishes nor subscribes any more.
+    fn forget_idle(&mut self, now: Tick, client: ClientId) -> Result<(), Rejection> {
         if client.is_address() && self.registry.is_idle(&client) {
             self.apply(now, Command::Disconnect(client))?;
         }
-        Ok(Reply::Deregistered(published))
+        Ok(())
     }
 
     fn subscribe(
@@ -196,16 +218,31 @@ impl Node {
         service: &ServiceKey,
         clusters: CompactString,
     ) -> Result<Reply, Rejection> {
-        let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
-        let subscriber = Subscriber { clusters, filter: selection.filter.clone() };
+        let subscriber = subscriber(clusters);
+        let selection = Selection { filter: subscriber.filter.clone(), healthy_only: false };
         self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
-        let number = self.registry.find(service).expect("a subscribed service is there");
-        let client = self.registry.client_no(client).expect("a subscriber is there");
-        let above = self.push.last_stamp(number, client);
-        let encoded = self.registry.hosts(now.tick, number, &selection);
-        let stamp = self.registry.stamp(number, above, |floor| self.clock.stamp(now.wall, floor));
-        self.push.answered(number, client, stamp);
-        Ok(Reply::View(View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }))
+        let (service, client) = self.numbers(service, client).expect("just subscribed");
+        Ok(Reply::View(self.answer(now, service, client, &selection)))
+    }
+
+    /// What a subscriber is answered with: later pushes carry later stamps.
+    fn answer(&mut self, now: Now, service: ServiceNo, client: ClientNo, selection: &Selection) -> View {
+        let above = self.push.last_stamp(service, client);
+        let encoded = self.registry.hosts(now.tick, service, selection);
+        let stamp = self.registry.stamp(service, above, |floor| self.clock.stamp(now.wall, floor));
+        self.push.answered(service, client, stamp);
+        View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
+    }
+
+    /// The numbers of a service and a client that are there.
+    fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
+        self.registry.find(service).zip(self.registry.client_no(client))
+    }
+
+    fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {
+        match proposal {
+            Proposal::Metadata(operation) => self.apply(now, Command::Metadata(operation)).map(done),
+        }
     }
 
     fn view(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> View {
@@ -219,6 +256,11 @@ impl Node {
         };
         View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
     }
+}
+
+/// A subscriber that asked for these clusters.
+fn subscriber(clusters: CompactString) -> Subscriber {
+    Subscriber { filter: ClusterFilter::parse(&clusters), clusters }
 }
 
 fn done((): ()) -> Reply {

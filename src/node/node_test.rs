@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    model::Instance,
+    model::{Attributes, Instance},
     push::{Push, PushNo},
 };
 
@@ -48,7 +48,7 @@ impl Scene {
     }
 
     fn connect(&mut self, client: &str) {
-        self.handle(Input::Connect(client.into()));
+        self.handle(Input::Connect(client.into(), Attributes::default()));
     }
 
     fn register(&mut self, client: &str, service: &str, ports: &[u16]) {
@@ -305,7 +305,10 @@ fn storm(settings: Settings, spread: Millis, subscribers: u64) -> Cost {
     while scene.tick.since(start) < spread + 5_000 {
         while registered < STORM_CLIENTS && registered * spread / STORM_CLIENTS <= scene.tick.since(start) {
             let (client, service) = (format!("a{registered}").as_str().into(), registered % STORM_SERVICES);
-            scene.node.handle(scene.now(), Input::Connect(ClientId::clone(&client))).expect("connects");
+            scene
+                .node
+                .handle(scene.now(), Input::Connect(ClientId::clone(&client), Attributes::default()))
+                .expect("connects");
             let content = Published::One(Box::new(instance(registered as u16)));
             let register = Input::Register { client, service: key(&format!("s{service}")), content };
             scene.node.handle(scene.now(), register).expect("registers");

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use crate::{
     model::{ClientId, Instance, Millis, ServiceKey},
     push::{Oversized, Push},
+    registry::ServiceDetail,
 };
 
 /// The answer to an input.
@@ -21,6 +22,8 @@ pub enum Reply {
     View(View),
     /// Instances with their publishers, in the order of lists; none when no such service is listed.
     Instances(Option<Vec<(ClientId, Instance)>>),
+    /// A service; none when no such service is listed.
+    Service(Option<Box<ServiceDetail>>),
     /// A page of names and the count of all.
     Names(usize, Vec<CompactString>),
     /// Services with their numbers of instances and of subscribers.

@@ -2,21 +2,28 @@
 
 use thiserror::Error;
 
-use crate::registry::ClientGone;
+use crate::registry::Refused;
 
 /// Why an input was refused; it changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// The client is not there: its connection ended while the request was under way.
-    #[error("errCode: -401, errMsg: {0} ")]
-    ClientGone(#[from] ClientGone),
+    /// The registry refuses it.
+    #[error("errCode: {}, errMsg: {} ", code(.0), .0)]
+    Registry(#[from] Refused),
 }
 
 impl Rejection {
     /// The code a Nacos client knows (`NacosException`).
     pub fn code(&self) -> i32 {
         match self {
-            Rejection::ClientGone(_) => -401,
+            Rejection::Registry(refused) => code(refused),
         }
+    }
+}
+
+fn code(refused: &Refused) -> i32 {
+    match refused {
+        Refused::ClientGone(_) => -401,
+        _ => 400,
     }
 }

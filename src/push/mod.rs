@@ -4,27 +4,37 @@
 //! Owns marks, not messages: a service is marked dirty and its state is read when the push leaves, so a slow subscriber only
 //! ever gets the newest. Promises: the first change of a quiet service leaves at once, later ones merge inside the window;
 //! each subscription has at most one push in flight and one pending; what failed is tried again until it is
-//! acknowledged, replaced or no longer wanted; what a subscriber has acknowledged is not sent again; stamps of one
-//! subscription only grow. Never sends anything itself, never waits.
+//! acknowledged, replaced or no longer wanted, by datagram once; what a subscriber has acknowledged is not sent again;
+//! stamps of one subscription only grow. Never sends anything itself, never waits.
 
+mod backlog;
+#[cfg(test)]
+mod datagram_test;
 mod delivery;
+mod flights;
 mod pace;
 #[cfg(test)]
 mod push_test;
+mod retry;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use compact_str::CompactString;
 
+pub use backlog::{Backlog, Full};
+
 use crate::{
     model::{ClientId, HybridClock, Millis, Now, ServiceKey, Tick, limits},
     push::{
         delivery::{Delivery, InFlight},
+        flights::Flights,
         pace::{Burst, Pace},
+        retry::Retry,
     },
     registry::{Change, ClientNo, Encoded, Registry, Selection, ServiceNo},
     task::DelayedTasks,
+    wire::ServiceInfo,
 };
 
 /// The times and sizes of the engine.
@@ -82,6 +92,19 @@ pub struct Push {
     pub protected: bool,
 }
 
+impl Push {
+    /// The list as the subscriber reads it.
+    pub fn info(&self) -> ServiceInfo<'_> {
+        ServiceInfo {
+            service: &self.service,
+            clusters: &self.clusters,
+            hosts: &self.hosts,
+            stamp: self.stamp,
+            protected: self.protected,
+        }
+    }
+}
+
 /// A list that was not pushed, because SDKs break on one of that size.
 #[derive(Clone, Debug)]
 pub struct Oversized {
@@ -120,8 +143,7 @@ pub struct PushEngine {
     settings: Settings,
     marks: DelayedTasks<Mark, Burst>,
     deliveries: BTreeMap<(ServiceNo, ClientNo), Delivery>,
-    in_flight: BTreeMap<(ClientNo, PushNo), ServiceNo>,
-    timeouts: DelayedTasks<(ServiceNo, ClientNo), ()>,
+    flights: Flights,
     paces: BTreeMap<ServiceNo, Pace>,
     last_number: u64,
     counts: Counts,
@@ -134,8 +156,7 @@ impl PushEngine {
             settings,
             marks: DelayedTasks::default(),
             deliveries: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
-            timeouts: DelayedTasks::default(),
+            flights: Flights::default(),
             paces: BTreeMap::new(),
             last_number: 0,
             counts: Counts::default(),
@@ -154,7 +175,7 @@ impl PushEngine {
 
     /// When [`PushEngine::poll`] has something to do.
     pub fn next_due(&self) -> Option<Tick> {
-        [self.marks.next_due(), self.timeouts.next_due()].into_iter().flatten().min()
+        [self.marks.next_due(), self.flights.next_due()].into_iter().flatten().min()
     }
 
     /// Takes note of a change of the registry.
@@ -163,7 +184,11 @@ impl PushEngine {
             Change::ServiceChanged(service) if registry.subscribers(service).len() > 0 => {
                 self.marks.add(Mark::Service(service), Burst::at(now), self.due(now, service));
             }
-            Change::ClientSubscribed { service, client, first } => self.subscribed(now, service, client, first),
+            Change::ClientSubscribed { service, client, first } => {
+                let by_datagram = registry.client_id(client).is_address();
+                let retry = if by_datagram { Retry::datagram() } else { Retry::stream() };
+                self.subscribed(now, (service, client), retry, first);
+            }
             Change::ClientUnsubscribed { service, client } => self.unsubscribed(service, client),
             Change::ServiceRemoved(service) => {
                 self.marks.remove(Mark::Service(service));
@@ -194,11 +219,11 @@ impl PushEngine {
         self.paces.get(&service).map_or(now, |pace| pace.due(now))
     }
 
-    fn subscribed(&mut self, now: Tick, service: ServiceNo, client: ClientNo, first: bool) {
+    fn subscribed(&mut self, now: Tick, (service, client): (ServiceNo, ClientNo), retry: Retry, first: bool) {
+        let delivery = self.deliveries.entry((service, client)).or_insert_with(|| Delivery::new(retry));
         // Another filter: what was sent or acknowledged under the old one says nothing of the new.
-        self.land(service, client);
-        let delivery = self.deliveries.entry((service, client)).or_default();
         delivery.forget_content();
+        self.land(service, client);
         if first {
             // Nacos also pushes what it just answered; inside the window, so that the answer comes first.
             let due = now + self.settings.window;
@@ -215,16 +240,19 @@ impl PushEngine {
     /// Takes the push in flight out of the books.
     fn land(&mut self, service: ServiceNo, client: ClientNo) -> Option<InFlight> {
         let in_flight = self.deliveries.get_mut(&(service, client))?.in_flight.take()?;
-        self.in_flight.remove(&(client, in_flight.number));
-        self.timeouts.remove((service, client));
+        self.flights.land(service, client, in_flight.number);
         Some(in_flight)
+    }
+
+    /// To whom a push went that is in flight by datagram.
+    pub fn datagram(&self, number: PushNo) -> Option<ClientNo> {
+        self.flights.datagram(number)
     }
 
     /// Takes note of an ack. Without a number (the Node SDK sends none) it is for the oldest push in flight to the client.
     /// Returns how long the change took to be acknowledged; none for an ack that nothing waits for.
     pub fn acked(&mut self, now: Tick, client: ClientNo, number: Option<PushNo>, success: bool) -> Option<Millis> {
-        let (first, last) = number.map_or((PushNo(0), PushNo(u64::MAX)), |number| (number, number));
-        let service = *self.in_flight.range((client, first)..=(client, last)).next()?.1;
+        let service = self.flights.service(client, number)?;
         let landed = self.land(service, client)?;
         let delivery = self.deliveries.get_mut(&(service, client))?;
         if success {
@@ -236,9 +264,9 @@ impl PushEngine {
             return Some(now.since(landed.since));
         }
         self.counts.refused += 1;
-        let due = now + delivery.fail(&self.settings, landed.number);
+        let pause = delivery.fail(&self.settings, &landed)?;
         let burst = delivery.pending.take().unwrap_or(Burst::at(landed.since));
-        self.marks.add(Mark::Subscriber(service, client), burst, due);
+        self.marks.add(Mark::Subscriber(service, client), burst, now + pause);
         None
     }
 
@@ -271,7 +299,7 @@ impl PushEngine {
     }
 
     fn time_out(&mut self, now: Tick) {
-        while let Some(((service, client), ())) = self.timeouts.pop_due(now) {
+        while let Some((service, client)) = self.flights.pop_overdue(now) {
             let Some(landed) = self.land(service, client) else {
                 continue;
             };
@@ -279,11 +307,12 @@ impl PushEngine {
                 continue;
             };
             self.counts.timed_out += 1;
-            let pause = delivery.fail(&self.settings, landed.number);
+            let pause = delivery.fail(&self.settings, &landed);
             // What changed meanwhile is news and has waited long enough; the same again must not press.
-            let (burst, due) = match delivery.pending.take() {
-                Some(burst) => (burst, now),
-                None => (Burst::at(landed.since), now + pause),
+            let (burst, due) = match (delivery.pending.take(), pause) {
+                (Some(burst), _) => (burst, now),
+                (None, Some(pause)) => (Burst::at(landed.since), now + pause),
+                (None, None) => continue,
             };
             self.marks.add(Mark::Subscriber(service, client), burst, due);
         }
@@ -308,13 +337,22 @@ impl PushEngine {
         let Some(delivery) = self.deliveries.get_mut(&(service, client)) else {
             return;
         };
-        if delivery.in_flight.is_some() {
+        let by_datagram = delivery.retry.is_datagram();
+        if delivery.in_flight.is_some() && !by_datagram {
             delivery.keep_pending(round.burst);
             return;
         }
         let Some((clusters, encoded)) = round.hosts(service, client) else {
             return;
         };
+        if delivery.in_flight.as_ref().is_some_and(|in_flight| in_flight.fingerprint == encoded.fingerprint) {
+            return;
+        }
+        // The ack of a datagram may never come: news overtake it, and nobody knows whether it arrived.
+        if let Some(overtaken) = delivery.in_flight.take() {
+            self.flights.land(service, client, overtaken.number);
+            delivery.forget_content();
+        }
         if delivery.has_seen(encoded.fingerprint) {
             self.counts.unchanged += 1;
             return;
@@ -333,8 +371,10 @@ impl PushEngine {
         delivery.stamp = stamp;
         let supersedes = delivery.last.replace(number);
         delivery.in_flight = Some(InFlight { number, fingerprint: encoded.fingerprint, since: round.burst.since() });
-        self.in_flight.insert((client, number), service);
-        self.timeouts.add((service, client), (), round.now.tick + self.settings.ack_timeout);
+        self.flights.take_off(service, client, number, round.now.tick + delivery.retry.ack_timeout(&self.settings));
+        if by_datagram {
+            self.flights.by_datagram(client, number);
+        }
         let push = Push {
             client: round.registry.client_id(client).clone(),
             number,
@@ -355,16 +395,17 @@ impl PushEngine {
         for ((service, client), delivery) in &self.deliveries {
             assert!(registry.subscriber(*service, *client).is_some(), "a delivery has its subscription");
             if let Some(in_flight) = &delivery.in_flight {
-                assert_eq!(self.in_flight.get(&(*client, in_flight.number)), Some(service), "an ack finds its push");
-                assert!(self.timeouts.get((*service, *client)).is_some(), "every push in flight times out");
+                let found = self.flights.service(*client, Some(in_flight.number));
+                assert_eq!(found, Some(*service), "an ack finds its push");
+                let by_datagram = self.flights.datagram(in_flight.number) == Some(*client);
+                assert_eq!(by_datagram, delivery.retry.is_datagram(), "an ack by datagram finds its push");
             } else {
                 assert!(delivery.pending.is_none(), "only a push in flight holds another back");
             }
         }
         let in_flight = self.deliveries.values().filter(|delivery| delivery.in_flight.is_some()).count();
-        assert_eq!((self.in_flight.len(), self.timeouts.len()), (in_flight, in_flight), "books of pushes in flight");
+        self.flights.check(in_flight);
         self.marks.check();
-        self.timeouts.check();
     }
 }
 

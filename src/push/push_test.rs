@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    model::{ClusterFilter, Instance, Published},
+    model::{Attributes, ClusterFilter, Instance, Published},
     registry::{Command, Limits, Subscriber},
 };
 
@@ -26,16 +26,16 @@ impl From<Oversized> for Left {
 }
 
 /// An engine with its registry, checked after every step.
-struct Scene {
+pub(super) struct Scene {
     registry: Registry,
-    engine: PushEngine,
+    pub(super) engine: PushEngine,
     clock: HybridClock,
-    now: Tick,
+    pub(super) now: Tick,
     oversized: Vec<Oversized>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut clock = HybridClock::above(0);
         clock.raise_ceiling(u64::MAX / 2);
         Self {
@@ -65,43 +65,43 @@ impl Scene {
         self.check();
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         self.registry.check();
         self.engine.check(&self.registry);
         let size = self.registry.size();
         assert!(self.engine.pending() <= size.subscribers + size.services, "marks are bounded");
-        assert!(self.engine.in_flight.len() <= size.subscribers, "pushes in flight are bounded");
+        assert!(self.engine.flights.all().len() <= size.subscribers, "pushes in flight are bounded");
     }
 
     fn connect(&mut self, client: &str) {
-        self.apply(Command::Connect(client.into()));
+        self.apply(Command::Connect(client.into(), Attributes::default()));
     }
 
-    fn disconnect(&mut self, client: &str) {
+    pub(super) fn disconnect(&mut self, client: &str) {
         self.apply(Command::Disconnect(client.into()));
     }
 
-    fn publish(&mut self, client: &str, service: &str, instances: Vec<Instance>) {
+    pub(super) fn publish(&mut self, client: &str, service: &str, instances: Vec<Instance>) {
         self.connect(client);
         let content = Published::Batch(instances.into());
         self.apply(Command::Register { client: client.into(), service: key(service), content });
     }
 
-    fn register(&mut self, client: &str, service: &str, ports: &[u16]) {
+    pub(super) fn register(&mut self, client: &str, service: &str, ports: &[u16]) {
         self.publish(client, service, ports.iter().map(|port| instance(*port, "DEFAULT")).collect());
     }
 
-    fn subscribe(&mut self, client: &str, service: &str, clusters: &str) {
+    pub(super) fn subscribe(&mut self, client: &str, service: &str, clusters: &str) {
         self.connect(client);
         let subscriber = Subscriber { clusters: clusters.into(), filter: ClusterFilter::parse(clusters) };
         self.apply(Command::Subscribe { client: client.into(), service: key(service), subscriber });
     }
 
-    fn unsubscribe(&mut self, client: &str, service: &str) {
+    pub(super) fn unsubscribe(&mut self, client: &str, service: &str) {
         self.apply(Command::Unsubscribe { client: client.into(), service: key(service) });
     }
 
-    fn poll(&mut self) -> Vec<Push> {
+    pub(super) fn poll(&mut self) -> Vec<Push> {
         let mut left = Vec::new();
         let now = Now { tick: self.now, wall: 1_000_000 + self.now.0 };
         self.engine.poll(now, &mut self.registry, &mut self.clock, &mut left);
@@ -117,7 +117,7 @@ impl Scene {
     }
 
     /// Lets `millis` pass and returns what leaves meanwhile, with its time since the start.
-    fn pass(&mut self, millis: Millis) -> Vec<(Millis, Push)> {
+    pub(super) fn pass(&mut self, millis: Millis) -> Vec<(Millis, Push)> {
         let (start, end) = (self.now, self.now + millis);
         let mut left = Vec::new();
         while let Some(due) = self.engine.next_due().filter(|due| *due <= end) {
@@ -130,7 +130,7 @@ impl Scene {
     }
 
     /// Lets time pass until exactly one push leaves, and returns how long that took.
-    fn next_push(&mut self) -> (Millis, Push) {
+    pub(super) fn next_push(&mut self) -> (Millis, Push) {
         let start = self.now;
         loop {
             self.now = self.now.max(self.engine.next_due().expect("something is to come"));
@@ -164,20 +164,20 @@ impl Scene {
     }
 }
 
-fn key(name: &str) -> ServiceKey {
+pub(super) fn key(name: &str) -> ServiceKey {
     ServiceKey::new("", "", name).expect("legal")
 }
 
-fn instance(port: u16, cluster: &str) -> Instance {
+pub(super) fn instance(port: u16, cluster: &str) -> Instance {
     Instance { ip: "10.0.0.1".into(), port, cluster: cluster.into(), ..Instance::default() }
 }
 
-fn ports(push: &Push) -> Vec<u64> {
+pub(super) fn ports(push: &Push) -> Vec<u64> {
     let hosts: serde_json::Value = serde_json::from_slice(&push.hosts).expect("JSON");
     hosts.as_array().expect("an array").iter().map(|host| host["port"].as_u64().expect("a port")).collect()
 }
 
-fn only<T>(mut list: Vec<T>) -> T {
+pub(super) fn only<T>(mut list: Vec<T>) -> T {
     assert_eq!(list.len(), 1, "exactly one");
     list.remove(0)
 }
@@ -430,8 +430,7 @@ fn a_poll_is_bounded_and_one_service_is_always_finished() {
     assert_eq!(scene.engine.next_due(), Some(due), "work remains");
     assert_eq!(scene.poll().len(), limits::PUSHES_PER_POLL);
     assert_eq!(scene.poll().len(), 2 * many - 2 * limits::PUSHES_PER_POLL);
-    let clients: Vec<_> = scene.engine.in_flight.keys().copied().collect();
-    for (client, number) in clients {
+    for (client, number) in scene.engine.flights.all() {
         scene.engine.acked(scene.now, client, Some(number), true);
     }
     scene.register("a", "all", &[1]);

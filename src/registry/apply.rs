@@ -1,21 +1,19 @@
 //! The one way to change a registry.
 
 use crate::{
-    model::{ClientId, InstanceId, Published, ServiceKey, Tick},
-    registry::{
-        Change, ClientGone, ClientNo, Command, Registry, ServiceNo, Subscriber, client::Client, service::Service,
-    },
+    model::{Attributes, ClientId, InstanceId, Published, ServiceKey, Tick},
+    registry::{Change, ClientNo, Command, Refused, Registry, ServiceNo, Subscriber, client::Client, service::Service},
 };
 
 impl Registry {
     /// Applies one command at `now` and appends what it changed. A refused command changes nothing.
-    pub fn apply(&mut self, now: Tick, command: Command, changes: &mut Vec<Change>) -> Result<(), ClientGone> {
+    pub fn apply(&mut self, now: Tick, command: Command, changes: &mut Vec<Change>) -> Result<(), Refused> {
         match command {
-            Command::Connect(client) => self.connect(client, changes),
+            Command::Connect(client, attributes) => self.connect(now, client, attributes, changes),
             Command::Disconnect(client) => self.disconnect(now, &client, changes),
             Command::Register { client, service, content } => {
                 let number = self.require(&client)?;
-                self.register(number, &service, content, changes);
+                self.register(now, number, &service, content, changes)?;
             }
             Command::Deregister { client, service } => {
                 let number = self.require(&client)?;
@@ -26,7 +24,7 @@ impl Registry {
             Command::Health { client, service, healthy } => {
                 let number = self.require(&client)?;
                 if let Some(service) = self.directory.find(&service) {
-                    self.find_healthy(number, service, healthy, changes);
+                    self.find_healthy(now, number, service, healthy, changes);
                 }
             }
             Command::Subscribe { client, service, subscriber } => {
@@ -39,21 +37,21 @@ impl Registry {
                     self.unsubscribe(number, service, changes);
                 }
             }
-            Command::Protect { service, threshold } => self.protect(now, &service, threshold, changes),
+            Command::Metadata(operation) => self.operate(now, operation, changes)?,
             Command::Expire => self.expire(now, changes),
         }
         Ok(())
     }
 
-    fn require(&self, client: &ClientId) -> Result<ClientNo, ClientGone> {
-        self.numbers.get(client).copied().ok_or_else(|| ClientGone(client.clone()))
+    fn require(&self, client: &ClientId) -> Result<ClientNo, Refused> {
+        self.numbers.get(client).copied().ok_or_else(|| Refused::ClientGone(client.clone()))
     }
 
-    fn connect(&mut self, id: ClientId, changes: &mut Vec<Change>) {
+    fn connect(&mut self, now: Tick, id: ClientId, attributes: Attributes, changes: &mut Vec<Change>) {
         if self.numbers.contains_key(&id) {
             return;
         }
-        let number = ClientNo(number(self.clients.insert(Client::new(id.clone()))));
+        let number = ClientNo(number(self.clients.insert(Client::new(now, id.clone(), attributes))));
         self.numbers.insert(id, number);
         changes.push(Change::ClientConnected);
     }
@@ -73,36 +71,53 @@ impl Registry {
         changes.push(Change::ClientDisconnected(client));
     }
 
-    fn register(&mut self, client: ClientNo, key: &ServiceKey, mut content: Published, changes: &mut Vec<Change>) {
+    fn register(
+        &mut self,
+        now: Tick,
+        client: ClientNo,
+        key: &ServiceKey,
+        mut content: Published,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), Refused> {
+        let found = self.find(key).map(|number| &self.services[number.0 as usize]);
+        if found.is_some_and(|service| service.listed && !service.ephemeral) {
+            return Err(Refused::IsPersistent(key.clone()));
+        }
         let number = self.find_or_create(key);
         let service = &mut self.services[number.0 as usize];
         // A repeated registration is no change: after a reconnect or a reset clients repeat all they have, and nobody
         // is to be told nor synchronised because of that.
         if service.published_by(client) == Some(&content) {
-            return;
+            return Ok(());
         }
         self.published += 1;
         mint_ids(self.published, &service.key, &mut content);
         self.size.instances += content.instances().len();
+        service.appeared(&content);
         let replaced = service.publish(client, self.published, content);
-        self.size.instances -= replaced.map_or(0, |content| content.instances().len());
+        self.size.instances -= replaced.as_ref().map_or(0, |content| content.instances().len());
+        let absent = replaced.is_some_and(|content| service.disappeared(now, &content));
         service.version += 1;
         if !service.listed {
-            service.listed = true;
+            (service.listed, service.ephemeral) = (true, true);
             self.size.services += 1;
         }
         self.empty.remove(number);
+        if absent {
+            self.await_absent(now, number);
+        }
         let client = &mut self.clients[client.0 as usize];
         client.publishes.insert(number);
-        client.revision += 1;
+        client.changed(now);
         changes.extend([Change::ClientRegistered, Change::ServiceChanged(number)]);
+        Ok(())
     }
 
     fn deregister(&mut self, now: Tick, client: ClientNo, service: ServiceNo, changes: &mut Vec<Change>) {
         if !self.clients[client.0 as usize].publishes.remove(&service) {
             return;
         }
-        self.clients[client.0 as usize].revision += 1;
+        self.clients[client.0 as usize].changed(now);
         self.withdraw(now, client, service, changes);
     }
 
@@ -111,15 +126,26 @@ impl Registry {
         let service = &mut self.services[number.0 as usize];
         let withdrawn = service.withdraw(client).expect("the index agrees with the client");
         self.size.instances -= withdrawn.instances().len();
+        let absent = service.disappeared(now, &withdrawn);
         service.version += 1;
         if service.publications.is_empty() {
             self.empty.add(number, (), now + self.limits.empty_service_expiry);
+        }
+        if absent {
+            self.await_absent(now, number);
         }
         changes.extend([Change::ClientDeregistered { service: number, client }, Change::ServiceChanged(number)]);
     }
 
     /// Keeps the order of publications: a beat is no newer content, so it hides nobody's.
-    fn find_healthy(&mut self, client: ClientNo, number: ServiceNo, healthy: bool, changes: &mut Vec<Change>) {
+    fn find_healthy(
+        &mut self,
+        now: Tick,
+        client: ClientNo,
+        number: ServiceNo,
+        healthy: bool,
+        changes: &mut Vec<Change>,
+    ) {
         let service = &mut self.services[number.0 as usize];
         let instances = service.published_by_mut(client).map_or(&mut [][..], Published::instances_mut);
         if instances.iter().all(|instance| instance.healthy == healthy) {
@@ -128,7 +154,7 @@ impl Registry {
         instances.iter_mut().for_each(|instance| instance.healthy = healthy);
         service.version += 1;
         // Nacos leaves the revision as it is, so its copies on other nodes cannot notice that they missed this.
-        self.clients[client.0 as usize].revision += 1;
+        self.clients[client.0 as usize].changed(now);
         changes.push(Change::ServiceChanged(number));
     }
 
@@ -158,36 +184,27 @@ impl Registry {
         self.forget_if_unused(number, changes);
     }
 
-    fn protect(&mut self, now: Tick, key: &ServiceKey, threshold: Option<f64>, changes: &mut Vec<Change>) {
-        let number = self.find_or_create(key);
-        let service = &mut self.services[number.0 as usize];
-        if service.protect_threshold == threshold {
-            self.forget_if_unused(number, changes);
-            return;
-        }
-        service.protect_threshold = threshold;
-        service.version += 1;
-        if !service.listed {
-            service.listed = true;
-            self.size.services += 1;
-            self.empty.add(number, (), now + self.limits.empty_service_expiry);
-        }
-        changes.push(Change::ServiceChanged(number));
-    }
-
     fn expire(&mut self, now: Tick, changes: &mut Vec<Change>) {
         while let Some((number, ())) = self.empty.pop_due(now) {
             let service = &mut self.services[number.0 as usize];
-            service.listed = false;
-            service.protect_threshold = None;
-            self.size.services -= 1;
+            if service.listed {
+                service.listed = false;
+                self.size.services -= 1;
+                if service.record.is_some() {
+                    self.empty.add(number, (), now + self.limits.empty_service_expiry);
+                }
+            } else {
+                service.record = None;
+                self.overridden.remove(number);
+            }
             self.forget_if_unused(number, changes);
         }
+        self.expire_overrides(now);
         let services = &self.services;
         self.encodings.expire(now, |service| !services[service.0 as usize].subscribers.is_empty());
     }
 
-    fn find_or_create(&mut self, key: &ServiceKey) -> ServiceNo {
+    pub(super) fn find_or_create(&mut self, key: &ServiceKey) -> ServiceNo {
         if let Some(found) = self.directory.find(key) {
             return found;
         }
@@ -196,9 +213,13 @@ impl Registry {
         created
     }
 
-    fn forget_if_unused(&mut self, number: ServiceNo, changes: &mut Vec<Change>) {
+    pub(super) fn forget_if_unused(&mut self, number: ServiceNo, changes: &mut Vec<Change>) {
         let service = &self.services[number.0 as usize];
-        if service.listed || !service.publications.is_empty() || !service.subscribers.is_empty() {
+        if service.listed
+            || service.record.is_some()
+            || !service.publications.is_empty()
+            || !service.subscribers.is_empty()
+        {
             return;
         }
         // Whoever asks for it again must not be shown an older stamp than it was.

@@ -1,6 +1,6 @@
 //! The invariants of the registry, as a function.
 
-use crate::registry::{ClientNo, Registry, ServiceNo};
+use crate::registry::{ClientNo, Registry, ServiceNo, service::Service};
 
 impl Registry {
     /// Panics when the registry contradicts itself: clients and index must agree both ways, and all counts match.
@@ -12,7 +12,17 @@ impl Registry {
         self.check_clients();
         self.check_services();
         self.empty.check();
+        self.overridden.check();
         self.encodings.check();
+    }
+
+    fn check_overrides(&self, number: ServiceNo, service: &Service) {
+        let present = service.addresses();
+        let overrides = service.record.iter().flat_map(|record| &record.overrides);
+        for (address, set) in overrides {
+            assert_eq!(set.absent.is_none(), present.contains(address), "{address:?} is there or was missed");
+            assert!(set.absent.is_none() || self.overridden.get(number).is_some(), "{address:?} expires");
+        }
     }
 
     fn check_clients(&self) {
@@ -45,8 +55,11 @@ impl Registry {
             }
             let empty = service.publications.is_empty();
             assert!(service.listed || empty, "{} has publishers and is listed", service.key);
-            assert!(service.listed || !service.subscribers.is_empty(), "{} is of use to somebody", service.key);
-            assert_eq!(self.empty.get(number).is_some(), service.listed && empty, "{} expires", service.key);
+            let (record, subscribed) = (service.record.is_some(), !service.subscribers.is_empty());
+            assert!(service.listed || record || subscribed, "{} is of use to somebody", service.key);
+            let expires = if service.listed { empty } else { record };
+            assert_eq!(self.empty.get(number).is_some(), expires, "{} expires", service.key);
+            self.check_overrides(number, service);
             instances += service.instances();
             subscribers += service.subscribers.len();
             listed += usize::from(service.listed);

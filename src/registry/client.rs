@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{model::ClientId, registry::ServiceNo};
+use crate::{
+    model::{Attributes, ClientId, Tick},
+    registry::ServiceNo,
+};
 
 /// A client's place in the registry. Given to another client once this one is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +15,9 @@ pub struct ClientNo(pub(super) u32);
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: ClientId,
+    pub(super) attributes: Attributes,
+    /// When what it publishes changed last.
+    pub(super) updated: Tick,
     /// Raised by every change of what it publishes; copies on other nodes are compared by it.
     pub(super) revision: u64,
     pub(super) publishes: BTreeSet<ServiceNo>,
@@ -19,7 +25,13 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(id: ClientId) -> Self {
-        Self { id, revision: 0, publishes: BTreeSet::new(), subscribes: BTreeSet::new() }
+    pub(super) fn new(now: Tick, id: ClientId, attributes: Attributes) -> Self {
+        Self { id, attributes, updated: now, revision: 0, publishes: BTreeSet::new(), subscribes: BTreeSet::new() }
+    }
+
+    /// Takes note of a change of what it publishes.
+    pub(super) fn changed(&mut self, now: Tick) {
+        self.revision += 1;
+        self.updated = now;
     }
 }

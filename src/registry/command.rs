@@ -1,9 +1,10 @@
 //! What may be done to the registry.
 
+use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::{
-    model::{ClientId, Published, ServiceKey},
+    model::{Address, Amendment, Attributes, ClientId, ClusterMetadata, Published, ServiceKey, ServiceMetadata},
     registry::Subscriber,
 };
 
@@ -11,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Command {
     /// A client is there. Nothing happens when it already is.
-    Connect(ClientId),
+    Connect(ClientId, Attributes),
     /// A client is gone, with all it published and wanted. Nothing happens when it already is.
     Disconnect(ClientId),
     /// A client publishes this for a service and nothing else.
@@ -55,18 +56,78 @@ pub enum Command {
         /// Of what.
         service: ServiceKey,
     },
-    /// From which share of healthy instances on readers are shown all as healthy; none for never.
-    Protect {
-        /// Where; created when it is not there.
-        service: ServiceKey,
-        /// The share, 0 to 1.
-        threshold: Option<f64>,
-    },
+    /// An operator sets something.
+    Metadata(MetadataOperation),
     /// Forget what is due to be forgotten.
     Expire,
 }
 
-/// A command in the name of a client that is not there (Nacos `ClientManager.checkClientIsLegal`).
+/// What operators do to services (Nacos `MetadataOperation`).
+#[derive(Clone, Debug)]
+pub enum MetadataOperation {
+    /// A service is made before anybody publishes to it.
+    Create {
+        /// Which.
+        service: ServiceKey,
+        /// Of which kind its instances are.
+        ephemeral: bool,
+        /// Its settings.
+        metadata: ServiceMetadata,
+    },
+    /// All settings of a service are replaced, but for those of its clusters.
+    Update {
+        /// Which.
+        service: ServiceKey,
+        /// Its settings.
+        metadata: ServiceMetadata,
+    },
+    /// The protection threshold alone is set; the service is made, for ephemeral instances, when it is not there.
+    Protect {
+        /// Which.
+        service: ServiceKey,
+        /// The threshold; none for never.
+        threshold: Option<f64>,
+    },
+    /// A service without instances is removed, with all that is set on it.
+    Remove {
+        /// Which.
+        service: ServiceKey,
+    },
+    /// The settings of a cluster are replaced. There need not be instances in it.
+    UpdateCluster {
+        /// Of which service.
+        service: ServiceKey,
+        /// Which.
+        cluster: CompactString,
+        /// Its settings.
+        metadata: ClusterMetadata,
+    },
+    /// What is set on instances is changed. They need not be there: what is set waits for them for a while. Nothing
+    /// happens when the service is not there.
+    Override {
+        /// Of which service.
+        service: ServiceKey,
+        /// Which instances, and how each is changed.
+        amendments: Vec<(Address, Amendment)>,
+    },
+}
+
+/// Why a command was refused; it changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("Client [{0}] connection already disconnect, can't register ephemeral instance.")]
-pub struct ClientGone(pub ClientId);
+pub enum Refused {
+    /// A command in the name of a client that is not there (Nacos `ClientManager.checkClientIsLegal`).
+    #[error("Client [{0}] connection already disconnect, can't register ephemeral instance.")]
+    ClientGone(ClientId),
+    /// A service has instances of one kind.
+    #[error("Current service {} is persistent service, can't register ephemeral instance.", .0.grouped())]
+    IsPersistent(ServiceKey),
+    /// A service of that name is there.
+    #[error("specified service {} already exists!", .0.grouped())]
+    ServiceExists(ServiceKey),
+    /// No service of that name is there.
+    #[error("service {} not found!", .0.grouped())]
+    NoService(ServiceKey),
+    /// A service with instances is not removed.
+    #[error("Service {} is not empty, can't be delete. Please unregister instance first", .0.grouped())]
+    NotEmpty(ServiceKey),
+}

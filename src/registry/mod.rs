@@ -14,6 +14,10 @@ mod client;
 mod command;
 mod directory;
 mod encodings;
+mod metadata;
+#[cfg(test)]
+mod metadata_test;
+mod record;
 #[cfg(test)]
 mod registry_test;
 mod service;
@@ -25,8 +29,10 @@ use slab::Slab;
 
 pub use change::Change;
 pub use client::ClientNo;
-pub use command::{ClientGone, Command};
+pub use command::{Command, MetadataOperation, Refused};
 pub use encodings::Encoded;
+pub use metadata::ServiceDetail;
+pub use record::address;
 pub use service::{ServiceNo, Subscriber};
 pub use view::Selection;
 
@@ -69,8 +75,11 @@ pub struct Registry {
     services: Slab<Service>,
     directory: Directory,
     encodings: Encodings,
-    /// Listed services without publishers, due when they are to be forgotten.
+    /// Listed services without publishers, due when they are to be unlisted; unlisted ones with a record, due when that is
+    /// to be forgotten.
     empty: DelayedTasks<ServiceNo, ()>,
+    /// Services with something set on instances that are not there, due when it may be forgotten.
+    overridden: DelayedTasks<ServiceNo, ()>,
     /// Order in which contents were published: the newer of two equal addresses hides the older.
     published: u64,
     /// No less than any stamp given for a service that is not there, so that its first view is newer.
@@ -89,6 +98,7 @@ impl Registry {
             directory: Directory::default(),
             encodings: Encodings::new(limits.encodings),
             empty: DelayedTasks::default(),
+            overridden: DelayedTasks::default(),
             published: 0,
             absent_stamp: 0,
             size: Size::default(),
@@ -183,6 +193,6 @@ impl Registry {
 
     /// When [`Registry::apply`] should next be told to expire what is due.
     pub fn next_due(&self) -> Option<Tick> {
-        [self.empty.next_due(), self.encodings.next_due()].into_iter().flatten().min()
+        [self.empty.next_due(), self.overridden.next_due(), self.encodings.next_due()].into_iter().flatten().min()
     }
 }

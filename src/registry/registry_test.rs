@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ClusterFilter, Instance, Published};
+use crate::model::{Attributes, ClusterFilter, Instance, Published};
 
 const LIMITS: Limits = Limits { empty_service_expiry: 60_000, encodings: 2_000 };
 
-fn key(name: &str) -> ServiceKey {
+pub(super) fn key(name: &str) -> ServiceKey {
     ServiceKey::new("", "", name).expect("legal")
 }
 
-fn instance(port: u16) -> Instance {
+pub(super) fn instance(port: u16) -> Instance {
     Instance { ip: "10.0.0.1".into(), port, ..Instance::default() }
 }
 
-fn one(port: u16) -> Published {
+pub(super) fn one(port: u16) -> Published {
     Published::One(Box::new(instance(port)))
 }
 
@@ -26,17 +26,17 @@ fn subscriber() -> Subscriber {
 }
 
 /// A registry with its checks run after every step.
-struct Checked {
-    registry: Registry,
-    now: Tick,
+pub(super) struct Checked {
+    pub(super) registry: Registry,
+    pub(super) now: Tick,
 }
 
 impl Checked {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { registry: Registry::new(LIMITS), now: Tick(0) }
     }
 
-    fn apply(&mut self, command: Command) -> Result<Vec<Change>, ClientGone> {
+    pub(super) fn apply(&mut self, command: Command) -> Result<Vec<Change>, Refused> {
         let mut changes = Vec::new();
         let result = self.registry.apply(self.now, command, &mut changes);
         self.registry.check();
@@ -44,16 +44,16 @@ impl Checked {
         result.map(|()| changes)
     }
 
-    fn connect(&mut self, client: &str) {
-        self.apply(Command::Connect(client.into())).expect("connects");
+    pub(super) fn connect(&mut self, client: &str) {
+        self.apply(Command::Connect(client.into(), Attributes::default())).expect("connects");
     }
 
-    fn register(&mut self, client: &str, service: &str, content: Published) -> Vec<Change> {
+    pub(super) fn register(&mut self, client: &str, service: &str, content: Published) -> Vec<Change> {
         let command = Command::Register { client: client.into(), service: key(service), content };
         self.apply(command).expect("the client is there")
     }
 
-    fn hosts(&mut self, service: &str, selection: &Selection) -> String {
+    pub(super) fn hosts(&mut self, service: &str, selection: &Selection) -> String {
         let Some(number) = self.registry.find(&key(service)) else {
             return "[]".into();
         };
@@ -62,7 +62,7 @@ impl Checked {
         String::from_utf8(encoded.hosts.to_vec()).expect("JSON is UTF-8")
     }
 
-    fn ports(&mut self, service: &str, selection: &Selection) -> Vec<u64> {
+    pub(super) fn ports(&mut self, service: &str, selection: &Selection) -> Vec<u64> {
         let hosts: serde_json::Value = serde_json::from_str(&self.hosts(service, selection)).expect("JSON");
         hosts.as_array().expect("an array").iter().map(|host| host["port"].as_u64().expect("a port")).collect()
     }
@@ -154,7 +154,7 @@ fn protection_shows_all_as_healthy_from_the_threshold_on() {
     registry.connect("a");
     let unhealthy = |port| Instance { healthy: false, ..instance(port) };
     registry.register("a", "s", Published::Batch([instance(1), unhealthy(2)].into()));
-    let protect = |threshold| Command::Protect { service: key("s"), threshold };
+    let protect = |threshold| Command::Metadata(MetadataOperation::Protect { service: key("s"), threshold });
     let healthy =
         |registry: &mut Checked| registry.hosts("s", &Selection::default()).matches(r#""healthy":true"#).count();
     assert_eq!(healthy(&mut registry), 1);

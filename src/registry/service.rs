@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use crate::{
     model::{ClusterFilter, Millis, Published, ServiceKey},
-    registry::ClientNo,
+    registry::{ClientNo, record::Record},
 };
 
 /// A service's place in the registry. Given to another service once this one is forgotten.
@@ -44,8 +44,10 @@ pub(super) struct Service {
     pub(super) version: u64,
     /// The largest stamp given out, and the version it went with: equal stamps never carry different hosts.
     pub(super) stamped: (Millis, u64),
-    /// Set by an operator: at this share of healthy instances or below, all are shown healthy.
-    pub(super) protect_threshold: Option<f64>,
+    /// Of which kind its instances are, from its listing on.
+    pub(super) ephemeral: bool,
+    /// What operators set on it.
+    pub(super) record: Option<Box<Record>>,
 }
 
 impl Service {
@@ -58,7 +60,8 @@ impl Service {
             listed: false,
             version: 0,
             stamped: (absent_stamp, 0),
-            protect_threshold: None,
+            ephemeral: true,
+            record: None,
         }
     }
 

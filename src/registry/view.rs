@@ -1,6 +1,9 @@
 //! What readers of a service see (Nacos `ServiceStorage` and `ServiceUtil.selectInstancesWithHealthyProtection`).
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+};
 
 use crate::{
     model::{ClientId, ClusterFilter, Instance, Millis, ServiceKey, Tick},
@@ -31,7 +34,7 @@ impl Registry {
 
     /// All instances of a listed service with their publishers, in the order of lists: those that lists leave out because
     /// they are disabled too, but not those that a newer one with their address hides. None when it is not listed.
-    pub fn visible(&self, service: &ServiceKey) -> Option<impl Iterator<Item = (&ClientId, &Instance)>> {
+    pub fn visible(&self, service: &ServiceKey) -> Option<impl Iterator<Item = (&ClientId, Cow<'_, Instance>)>> {
         let service = &self.services[self.find(service)?.0 as usize];
         let visible = || service.visible().map(|(client, instance)| (self.client_id(client), instance));
         service.listed.then(visible)
@@ -63,7 +66,7 @@ impl Service {
 
     /// The instances readers may see, by address: of two with the same address the newer hides the older, so that no
     /// list names an address twice (the C# SDK throws on one that does).
-    fn visible(&self) -> impl Iterator<Item = (ClientNo, &Instance)> {
+    pub(super) fn visible(&self) -> impl Iterator<Item = (ClientNo, Cow<'_, Instance>)> {
         let mut newest: BTreeMap<(&str, u16, &str), (u64, ClientNo, &Instance)> = BTreeMap::new();
         for publication in &self.publications {
             for instance in publication.content.instances() {
@@ -80,12 +83,16 @@ impl Service {
                 }
             }
         }
-        newest.into_values().map(|(_, client, instance)| (client, instance))
+        let shown = |instance| match &self.record {
+            None => Cow::Borrowed(instance),
+            Some(record) => record.shown(instance),
+        };
+        newest.into_values().map(move |(_, client, instance)| (client, shown(instance)))
     }
 
     /// Selects and encodes, in the order of Nacos's rule: cluster and enabled, healthy only, then protection.
     fn encode(&self, selection: &Selection) -> Encoded {
-        let selected: Vec<&Instance> = self
+        let selected: Vec<Cow<'_, Instance>> = self
             .visible()
             .map(|(_, instance)| instance)
             .filter(|instance| instance.enabled && selection.filter.admits(&instance.cluster))
@@ -93,8 +100,8 @@ impl Service {
             .collect();
         let healthy = selected.iter().filter(|instance| instance.healthy).count();
         // A service nobody configured has no threshold at all; a threshold of 0 protects when all are unhealthy.
-        let protected = self
-            .protect_threshold
+        let threshold = self.record.as_ref().and_then(|record| record.metadata.protect_threshold);
+        let protected = threshold
             .is_some_and(|threshold| !selected.is_empty() && healthy as f64 / selected.len() as f64 <= threshold);
         let mut hosts = Vec::with_capacity(2 + selected.len() * 384);
         hosts.push(b'[');

@@ -16,6 +16,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::{
     config::{GRPC_OFFSET, PEER_OFFSET, Settings},
     connection::Connections,
+    datagram::Datagrams,
     grpc::Grpc,
     http::{self, Api},
     metrics::Metrics,
@@ -38,6 +39,14 @@ pub enum StartError {
     Listen {
         /// Where.
         address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The socket of datagrams cannot be opened.
+    #[error("cannot open a UDP socket on {host}: {cause}")]
+    Datagrams {
+        /// Where.
+        host: IpAddr,
         /// What the system said.
         cause: io::Error,
     },
@@ -73,6 +82,8 @@ impl Server {
         let metrics = Metrics::install()?;
         let runtime = Runtime::start(settings.node, &data)?;
         let connections = Connections::new(runtime.clone(), settings.connection);
+        let datagrams = Datagrams::open(settings.host, runtime.clone(), metrics.clone())
+            .map_err(|cause| StartError::Datagrams { host: settings.host, cause })?;
         let app = Arc::new(App::new(
             connections.clone(),
             Grpc::new(connections.clone(), metrics.clone()),
@@ -82,7 +93,9 @@ impl Server {
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        tasks.spawn(dispatch(runtime.clone(), connections.clone(), stopped.clone()));
+        tasks.spawn(dispatch(runtime.clone(), connections.clone(), datagrams.clone(), stopped.clone()));
+        tasks.spawn(until(stopped.clone(), datagrams.clone().send()));
+        tasks.spawn(until(stopped.clone(), datagrams.read()));
         tasks.spawn(until(stopped.clone(), runtime.keep_ceiling(data)));
         tasks.spawn(until(stopped.clone(), connections.clone().detect()));
         tasks.spawn(until(stopped.clone(), upkeep(metrics)));
@@ -122,8 +135,14 @@ async fn until(stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
     }
 }
 
-async fn dispatch(runtime: Arc<Runtime>, connections: Arc<Connections>, stopped: watch::Receiver<bool>) {
+async fn dispatch(
+    runtime: Arc<Runtime>,
+    connections: Arc<Connections>,
+    datagrams: Arc<Datagrams>,
+    stopped: watch::Receiver<bool>,
+) {
     let deliver = |output| match output {
+        Output::Push(push) if push.client.is_address() => datagrams.deliver(push),
         Output::Push(push) => connections.deliver(push),
         Output::Oversized(list) => {
             tracing::warn!(service = %list.service, bytes = list.bytes, "not pushed: SDKs break on a list of that size");

@@ -14,6 +14,7 @@ use tower::ServiceExt;
 use crate::{
     connection::{Connection, Connections, Farewell},
     grpc::Grpc,
+    http::PeerAddress,
     model::{Tick, limits},
 };
 
@@ -87,6 +88,7 @@ impl App {
         if request.version() < Version::HTTP_2 {
             connection.set_plain_http();
         }
+        request.extensions_mut().insert(PeerAddress(connection.peer()));
         let answer = self.http.clone().oneshot(request.map(Body::new));
         match tokio::time::timeout(self.http_timeout, answer).await {
             Ok(response) => response.unwrap_or_else(|never| match never {}),

@@ -1,13 +1,16 @@
 //! The service list as clients read it (Nacos `ServiceInfo` and `Instance`).
 //!
 //! `hosts` is encoded once per view and selection and shared; names, the echoed clusters and the stamp are written around
-//! it for each reader.
+//! it for each reader. Datagrams hold the same members in another order.
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Serialize, Serializer};
 
-use crate::model::{Instance, Metadata, Millis, ServiceKey};
+use crate::{
+    model::{Instance, Millis, ServiceKey},
+    wire::MetadataJson,
+};
 
 /// How long clients may use a list without asking again, as Nacos tells them (switch `defaultPushCacheMillis`).
 const CACHE_MILLIS: u32 = 10_000;
@@ -43,6 +46,36 @@ struct Head<'a, N> {
     valid: bool,
 }
 
+/// What stands before the hosts of a list in a datagram.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Front<'a, N> {
+    name: N,
+    clusters: &'a str,
+    cache_millis: u32,
+}
+
+/// What stands behind them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Back<'a> {
+    last_ref_time: Millis,
+    checksum: &'a str,
+    #[serde(rename = "allIPs")]
+    all_ips: bool,
+    #[serde(rename = "allIps")]
+    all_ips_2: bool,
+    reach_protection_threshold: bool,
+    valid: bool,
+}
+
+/// Writes an object and leaves it open for more members.
+fn write_open(out: &mut Vec<u8>, head: &impl Serialize) {
+    serde_json::to_writer(&mut *out, head).expect("own types have text keys and finite numbers");
+    let closing = out.pop();
+    debug_assert_eq!(closing, Some(b'}'));
+}
+
 impl ServiceInfo<'_> {
     /// About how many bytes [`Self::write_member`] writes.
     pub(super) fn size_hint(&self) -> usize {
@@ -69,12 +102,37 @@ impl ServiceInfo<'_> {
             reach_protection_threshold: self.protected,
             valid: true,
         };
-        serde_json::to_writer(&mut *out, &head).expect("own types have text keys and finite numbers");
-        let closing = out.pop();
-        debug_assert_eq!(closing, Some(b'}'));
+        write_open(out, &head);
         out.extend_from_slice(br#","hosts":"#);
         out.extend_from_slice(self.hosts);
         out.push(b'}');
+    }
+
+    /// The object alone as datagrams hold it: the grouped name and no group, and members in the order of Nacos, which
+    /// clients that search in texts may count on.
+    pub(super) fn to_datagram_json(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.size_hint());
+        let front = Front {
+            name: format_args!("{}", self.service.grouped()),
+            clusters: self.clusters,
+            cache_millis: CACHE_MILLIS,
+        };
+        write_open(&mut out, &front);
+        out.extend_from_slice(br#","hosts":"#);
+        out.extend_from_slice(self.hosts);
+        let back = Back {
+            last_ref_time: self.stamp,
+            checksum: "",
+            all_ips: false,
+            all_ips_2: false,
+            reach_protection_threshold: self.protected,
+            valid: true,
+        };
+        let opening = out.len();
+        serde_json::to_writer(&mut out, &back).expect("own types have text keys and finite numbers");
+        // The members of the second object go on with the first.
+        out[opening] = b',';
+        out
     }
 
     /// The object alone.
@@ -106,8 +164,7 @@ struct Host<'a> {
     cluster_name: &'a str,
     #[serde(serialize_with = "grouped")]
     service_name: &'a ServiceKey,
-    #[serde(serialize_with = "labels")]
-    metadata: &'a Metadata,
+    metadata: MetadataJson<'a>,
     instance_heart_beat_interval: Millis,
     instance_heart_beat_time_out: Millis,
     ip_delete_timeout: Millis,
@@ -125,14 +182,6 @@ fn grouped<S: Serializer>(service: &&ServiceKey, to: S) -> Result<S::Ok, S::Erro
     to.collect_str(&service.grouped())
 }
 
-fn labels<S: Serializer>(metadata: &&Metadata, to: S) -> Result<S::Ok, S::Error> {
-    let mut map = to.serialize_map(Some(metadata.iter().len()))?;
-    for (key, value) in metadata.iter() {
-        map.serialize_entry(key, value)?;
-    }
-    map.end()
-}
-
 /// Appends one instance of `service` to an array under construction. `healthy` is what readers are told.
 pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance, healthy: bool) {
     let beat = instance.heart_beat();
@@ -146,7 +195,7 @@ pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance,
         ephemeral: true,
         cluster_name: &instance.cluster,
         service_name: service,
-        metadata: &instance.metadata,
+        metadata: MetadataJson(&instance.metadata),
         instance_heart_beat_interval: beat.interval,
         instance_heart_beat_time_out: beat.timeout,
         ip_delete_timeout: beat.delete_timeout,

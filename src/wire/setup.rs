@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::Deserialize;
 
 use crate::{
-    model::Metadata,
+    model::{Attributes, Metadata},
     wire::json::{self, Object},
 };
 
@@ -18,6 +18,14 @@ pub struct Setup {
     /// Whether it sent an ability table and so waits for an ack; one that sent none must not get one (the C# SDK stops
     /// reading its stream when it does).
     pub negotiates: bool,
+}
+
+impl Setup {
+    /// What listings show of the client.
+    pub fn attributes(&self) -> Attributes {
+        let app = self.labels.get("AppName").unwrap_or_default().into();
+        Attributes { agent: self.client_version.clone(), app }
+    }
 }
 
 #[derive(Default, Deserialize)]

@@ -31,6 +31,15 @@ pub fn payload(bytes: &[u8]) -> Outcome {
     body(kind, payload.body.as_ref().map_or(&[][..], |body| &body.value))
 }
 
+/// Acks by datagram, as clients write them.
+pub const DATAGRAM_ACKS: [&str; 2] =
+    [r#"{"type": "push-ack", "lastRefTime":"12", "data":""}"#, r#"{"type":"push-ack","lastRefTime":12,"data":""}"#];
+
+/// Reads `bytes` as a datagram: the number of the push it acknowledges, if it is an ack.
+pub fn datagram(bytes: &[u8]) -> Option<u64> {
+    wire::decode_datagram_ack(bytes)
+}
+
 /// Reads `body` as a request of the type called `kind`, and as each kind of message that travels on the stream.
 pub fn body(kind: &str, body: &[u8]) -> Outcome {
     let _ = wire::ack(body);

@@ -117,6 +117,9 @@ fn what_real_clients_send_is_accepted() {
         let expected = if on_the_stream { Outcome::Unknown } else { Outcome::Accepted };
         assert_eq!(check::payload(&envelope(kind, body.as_bytes())), expected, "{kind} {body}");
     }
+    for ack in check::DATAGRAM_ACKS {
+        assert_eq!(check::datagram(ack.as_bytes()), Some(12), "{ack}");
+    }
 }
 
 #[test]
@@ -155,6 +158,7 @@ proptest! {
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in any::<Index>()) {
         check::payload(&bytes);
+        check::datagram(&bytes);
         check::body(SAMPLES[kind.index(SAMPLES.len())].0, &bytes);
     }
 
@@ -163,6 +167,12 @@ proptest! {
         let (own_kind, body) = SAMPLES[sample.index(SAMPLES.len())];
         let kind = if own { own_kind } else { SAMPLES[kind.index(SAMPLES.len())].0 };
         check::body(kind, &broken(body.as_bytes().to_vec(), &damages));
+    }
+
+    #[test]
+    fn broken_acks(sample in any::<Index>(), damages in damage()) {
+        let ack = check::DATAGRAM_ACKS[sample.index(check::DATAGRAM_ACKS.len())];
+        check::datagram(&broken(ack.as_bytes().to_vec(), &damages));
     }
 
     #[test]

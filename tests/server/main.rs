@@ -2,8 +2,10 @@
 //! SDK can be made to send, and by recordings of other clients with other servers.
 
 mod connection;
+mod datagram;
 mod golden;
 mod http;
 mod http_golden;
+mod openapi;
 mod sdk;
 mod support;

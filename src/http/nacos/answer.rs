@@ -1,13 +1,15 @@
 //! What an operation answers, and how each generation writes it (http.md 4.1).
 
+use std::borrow::Cow;
+
 use axum::{
     body::Bytes,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::http::nacos::Generation;
+use crate::http::nacos::{Generation, Step};
 
 /// The answer of an operation that worked.
 pub(super) enum Answer {
@@ -17,17 +19,35 @@ pub(super) enum Answer {
     Data(Bytes),
     /// JSON that no generation wraps.
     Bare(Value),
+    /// A text that no generation wraps.
+    Text(Cow<'static, str>),
 }
 
 impl Answer {
+    /// A read, in the envelope where there is one.
+    pub(super) fn of(data: &Value) -> Self {
+        Self::Data(data.to_string().into())
+    }
+
+    /// A read that is all there is to do.
+    pub(super) fn json(data: &Value) -> Step {
+        Self::of(data).into()
+    }
+
+    /// What the first generation wraps after all, in an envelope of its own (Nacos `RestResult`).
+    pub(super) fn rest(data: &Value) -> Step {
+        Self::Bare(json!({"code": 200, "message": null, "data": data})).into()
+    }
+
     /// The response as this generation writes it.
     pub(super) fn render(self, generation: Generation) -> Response {
         match (self, generation) {
-            (Answer::Done, Generation::V1) => ([(CONTENT_TYPE, "text/plain;charset=UTF-8")], "ok").into_response(),
-            (Answer::Done, _) => json(enveloped(br#""ok""#)),
-            (Answer::Data(body), Generation::V1) => json(body),
-            (Answer::Data(body), _) => json(enveloped(&body)),
-            (Answer::Bare(body), _) => json(body.to_string().into()),
+            (Answer::Done, Generation::V1) => text("ok".into()),
+            (Answer::Done, _) => as_json(enveloped(br#""ok""#)),
+            (Answer::Data(body), Generation::V1) => as_json(body),
+            (Answer::Data(body), _) => as_json(enveloped(&body)),
+            (Answer::Bare(body), _) => as_json(body.to_string().into()),
+            (Answer::Text(body), _) => text(body),
         }
     }
 }
@@ -37,6 +57,10 @@ fn enveloped(data: &[u8]) -> Bytes {
     [br#"{"code":0,"message":"success","data":"#, data, b"}"].concat().into()
 }
 
-fn json(body: Bytes) -> Response {
+fn text(body: Cow<'static, str>) -> Response {
+    ([(CONTENT_TYPE, "text/plain;charset=UTF-8")], body).into_response()
+}
+
+fn as_json(body: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -5,7 +5,8 @@ use compact_str::CompactString;
 use crate::{
     http::{
         Api,
-        nacos::{Fault, Generation, metadata},
+        caller::Caller,
+        nacos::{Fault, Generation, Route, metadata},
         params::Params,
     },
     model::{
@@ -18,17 +19,20 @@ use crate::{
 /// A request of one generation.
 pub(super) struct Call<'a> {
     pub(super) api: &'a Api,
+    pub(super) caller: &'a Caller,
     pub(super) params: &'a Params,
     pub(super) generation: Generation,
     /// Whether the operation only reads.
     reads: bool,
-    metadata: Metadata,
+    /// Labels that are given.
+    pub(super) metadata: Metadata,
 }
 
 impl<'a> Call<'a> {
     /// Checks all parameters that are there, before any is missed: as the filter of a Nacos server does.
-    pub(super) fn new(api: &'a Api, params: &'a Params, generation: Generation, reads: bool) -> Result<Self, Fault> {
-        let call = Self { api, params, generation, reads, metadata: Metadata::default() };
+    pub(super) fn new(api: &'a Api, caller: &'a Caller, params: &'a Params, route: &Route) -> Result<Self, Fault> {
+        let (generation, reads) = (route.generation, route.method.reads());
+        let call = Self { api, caller, params, generation, reads, metadata: Metadata::default() };
         call.check_names()?;
         let given = params.text("metadata");
         // The first generation trims what it reads.
@@ -67,6 +71,16 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A parameter that the operation cannot do without.
+    pub(super) fn required(&self, name: &'static str, kind: &'static str) -> Result<&str, Fault> {
+        Some(self.params.text(name).trim()).filter(|it| !it.is_empty()).ok_or(Fault::Missing { name, kind })
+    }
+
+    /// The same, in the words of where parameters are read one by one.
+    pub(super) fn required_single(&self, name: &'static str, kind: &'static str) -> Result<&str, Fault> {
+        Some(self.params.text(name).trim()).filter(|it| !it.is_empty()).ok_or(Fault::MissingSingle { name, kind })
+    }
+
     /// Group and plain name as they are given; a grouped name decides the group.
     fn names(&self) -> (&str, &str) {
         let name = self.params.text("serviceName");
@@ -88,6 +102,14 @@ impl<'a> Call<'a> {
             return Err(Fault::validation("Param 'serviceName' is illegal, groupName can't be empty"));
         }
         Ok(ServiceKey::new(self.params.text("namespaceId"), group, name)?)
+    }
+
+    /// The service, where the older generations read parameters one by one.
+    pub(super) fn single_service(&self) -> Result<ServiceKey, Fault> {
+        if self.generation != Generation::V3 && self.params.get("serviceName").is_none() {
+            return Err(Fault::MissingSingle { name: "serviceName", kind: "String" });
+        }
+        self.service()
     }
 
     /// The service of an operation that wants its name grouped in the second generation.
@@ -146,6 +168,19 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A number of a page or its size.
+    pub(super) fn number(&self, name: &'static str, default: Option<i32>) -> Result<i32, Fault> {
+        let given = self.params.text(name).trim();
+        if given.is_empty() {
+            return default.ok_or(Fault::Missing { name, kind: "int" });
+        }
+        match self.generation {
+            // Read as 0, which is taken as the first page and an empty one.
+            Generation::V1 => Ok(given.parse().unwrap_or(0)),
+            _ => given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\""))),
+        }
+    }
+
     /// The weight of an instance, within its range.
     pub(super) fn weight(&self) -> Result<f64, Fault> {
         let given = self.params.text("weight").trim();
@@ -182,6 +217,7 @@ fn not_grouped() -> Fault {
     Fault::validation("Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'")
 }
 
-fn port(given: &str) -> Result<u16, IllegalParam> {
+/// A port.
+pub(super) fn port(given: &str) -> Result<u16, IllegalParam> {
     check_port(given.parse().map_err(|_| IllegalParam::Port)?)
 }

@@ -11,6 +11,7 @@ use crate::{
     http::nacos::Generation,
     model::{IllegalInstance, IllegalParam, UnknownGenerator},
     node::Rejection,
+    registry::Refused,
 };
 
 /// A refused operation.
@@ -59,10 +60,40 @@ impl Fault {
         Self::Refused(StatusCode::BAD_REQUEST, 21_001, "weight error", text.into())
     }
 
-    /// Metadata that are neither a flat JSON object nor pairs. The reference answers 500 in all generations.
+    /// A fault that has no code of its own.
+    pub(super) fn bad_request(text: impl Into<String>) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 30_000, "server error", text.into())
+    }
+
+    /// A fault that the reference calls its own.
+    pub(super) fn server_error(text: String) -> Self {
+        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", text)
+    }
+
+    /// What is said of an instance cannot be.
+    pub(super) fn instance(text: String) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 21_004, "instance error", text)
+    }
+
+    /// What is said of a selector cannot be.
+    pub(super) fn selector(text: String) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 21_006, "selector error", text)
+    }
+
+    /// A service that is to be changed or shown is not there.
+    pub(super) fn no_service(text: String) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 21_008, "service not exist", text)
+    }
+
+    /// The same, where consoles look.
+    pub(super) fn no_service_to_see(text: String) -> Self {
+        Self::Refused(StatusCode::NOT_FOUND, 21_008, "service not exist", text)
+    }
+
+    /// Metadata that are neither a flat JSON object nor pairs. The reference answers 500, as if that were its own fault.
     pub(super) fn metadata(given: &str) -> Self {
         let text = format!("metadata format incorrect:{given}");
-        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 21_002, "instance metadata error", text)
+        Self::Refused(StatusCode::BAD_REQUEST, 21_002, "instance metadata error", text)
     }
 
     /// What is asked for is not there.
@@ -78,7 +109,7 @@ impl Fault {
     /// Durable instances need a store that this node does not have yet.
     pub(super) fn persistent() -> Self {
         let text = "persistent instances are not supported by this server; register with ephemeral=true";
-        Self::Refused(StatusCode::NOT_IMPLEMENTED, 40_001, "API function disabled.", text.into())
+        Self::Refused(StatusCode::BAD_REQUEST, 40_001, "API function disabled.", text.into())
     }
 
     /// The response as this generation writes it.
@@ -89,6 +120,9 @@ impl Fault {
             Fault::Illegal(illegal) => (StatusCode::BAD_REQUEST, format!("{illegal}\r\n")).into_response(),
             Fault::Missing { name, .. } if v1 => text(StatusCode::BAD_REQUEST, format!("Param '{name}' is required.")),
             Fault::Missing { name, kind } => missing(&format!("parameter '{name}' type {kind} is not present")),
+            Fault::MissingSingle { name, .. } if v1 => {
+                text(StatusCode::BAD_REQUEST, format!("Parameter '{name}' is missing"))
+            }
             Fault::MissingSingle { name, kind } => {
                 missing(&format!("request parameter '{name}' for method parameter type {kind} is not present"))
             }
@@ -96,7 +130,9 @@ impl Fault {
                 "request parameter '{name}' for method parameter type {kind} is present but converted to null"
             )),
             Fault::Unreadable(why) if v1 => text(StatusCode::BAD_REQUEST, why),
-            Fault::Unreadable(why) => enveloped(StatusCode::INTERNAL_SERVER_ERROR, 30_000, &why, None),
+            Fault::Unreadable(why) => {
+                enveloped(StatusCode::BAD_REQUEST, 20_002, "parameter validate error", Some(&why))
+            }
             Fault::Refused(status, _, _, why) if v1 => text(status, why),
             Fault::Refused(status, code, message, why) => enveloped(status, code, message, Some(&why)),
             Fault::BeatOfNobody => enveloped(StatusCode::OK, 21_003, "instance not found", None),
@@ -112,7 +148,7 @@ impl From<IllegalParam> for Fault {
 
 impl From<IllegalInstance> for Fault {
     fn from(illegal: IllegalInstance) -> Self {
-        Self::Refused(StatusCode::BAD_REQUEST, 21_004, "instance error", illegal.to_string())
+        Self::instance(illegal.to_string())
     }
 }
 
@@ -125,7 +161,15 @@ impl From<UnknownGenerator> for Fault {
 
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
-        Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", rejection.to_string())
+        let Rejection::Registry(refused) = &rejection;
+        let bad = |code, message| Self::Refused(StatusCode::BAD_REQUEST, code, message, refused.to_string());
+        match refused {
+            Refused::ServiceExists(_) => bad(21_007, "service already exist"),
+            Refused::NoService(_) => bad(21_008, "service not exist"),
+            Refused::NotEmpty(_) => bad(21_009, "service delete failure"),
+            Refused::IsPersistent(_) => Self::bad_request(rejection.to_string()),
+            Refused::ClientGone(_) => Self::server_error(rejection.to_string()),
+        }
     }
 }
 

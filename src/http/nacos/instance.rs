@@ -2,78 +2,151 @@
 //!
 //! An instance over HTTP belongs to the client `ip:port`, lives by its beats, and is ephemeral.
 
-use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
-    http::nacos::{Answer, Call, Fault, Generation},
+    http::nacos::{
+        Answer, Call, Fault, Generation,
+        Generation::{V1, V2, V3},
+        Route, Step, beat,
+        operation::{
+            Kind,
+            Method::{Delete, Get, Post},
+            Operation, Param,
+            param::{
+                CLUSTER, ENABLED, EPHEMERAL, GROUP, HEALTHY, HEALTHY_ONLY, IP, METADATA, NAMESPACE, PORT, SERVICE,
+                WEIGHT,
+            },
+        },
+    },
     model::{ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, ServiceKey},
-    node::{Beat, Input, Reply},
+    node::{Input, Poll, Reply},
     registry::Selection,
     wire::{self, ServiceInfo},
 };
 
-/// What a client without a rate of its own is told (switch `clientBeatInterval`).
-const BEAT_INTERVAL: u64 = 5_000;
-/// Beat results (Nacos `NamingResponseCode`).
-const BEAT_OK: u32 = 10_200;
-const BEAT_UNKNOWN: u32 = 20_404;
+pub(super) const ROUTES: &[Route] = &[
+    Route::new(Post, "/v1/ns/instance", V1, &REGISTER),
+    Route::new(Delete, "/v1/ns/instance", V1, &DEREGISTER),
+    Route::new(Get, "/v1/ns/instance", V1, &DETAIL),
+    Route::new(Get, "/v1/ns/instance/list", V1, &LIST),
+    Route::new(Post, "/v2/ns/instance", V2, &REGISTER),
+    Route::new(Delete, "/v2/ns/instance", V2, &DEREGISTER),
+    Route::new(Get, "/v2/ns/instance", V2, &DETAIL),
+    Route::new(Get, "/v2/ns/instance/list", V2, &LIST),
+    Route::new(Post, "/v3/client/ns/instance", V3, &beat::REGISTER_OR_BEAT),
+    Route::new(Delete, "/v3/client/ns/instance", V3, &DEREGISTER),
+    Route::new(Get, "/v3/client/ns/instance/list", V3, &LIST),
+    Route::new(Post, "/v3/admin/ns/instance", V3, &REGISTER),
+    Route::new(Delete, "/v3/admin/ns/instance", V3, &DEREGISTER),
+    Route::new(Get, "/v3/admin/ns/instance", V3, &DETAIL),
+    Route::new(Get, "/v3/admin/ns/instance/list", V3, &LIST_ALL),
+];
+
+const REGISTER: Operation = Operation {
+    name: "registerInstance",
+    summary: "Publishes an instance of a service, in place of what the same address published there before.",
+    params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, HEALTHY, ENABLED, EPHEMERAL, METADATA],
+    faults: &[500],
+    run: register,
+};
+
+const DEREGISTER: Operation = Operation {
+    name: "deregisterInstance",
+    summary: "Takes an instance back. Nothing to take back is no fault.",
+    params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, EPHEMERAL],
+    faults: &[],
+    run: deregister,
+};
+
+const DETAIL: Operation = Operation {
+    name: "getInstance",
+    summary: "Shows one instance, disabled or not.",
+    params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER],
+    faults: &[404],
+    run: detail,
+};
+
+const CLUSTERS: Param = Param::new(Kind::Text, "clusters", "DEFAULT", "Only these clusters, separated by commas.");
+const CLUSTERS_2: Param = Param { name: "clusterName", ..CLUSTERS };
+
+const CLIENT_IP: Param = Param::new(
+    Kind::Text,
+    "clientIP",
+    "10.0.0.9",
+    "Where pushes by datagram go; absent or blank is the caller's address.",
+);
+const CLIENT_IP_2: Param = Param { name: "ip", ..CLIENT_IP };
+const UDP_PORT: Param = Param::new(
+    Kind::Integer,
+    "udpPort",
+    "55000",
+    "Port for pushes by datagram; with one above 0, clients of the first protocol are subscribed for 30 s.",
+);
+const UDP_PORT_2: Param = Param { name: "port", ..UDP_PORT };
+const APP: Param = Param::new(Kind::Text, "app", "shop", "Name of the calling application.");
+
+const LIST: Operation = Operation {
+    name: "listInstances",
+    summary: "Shows the instances that callers of a service are to use.",
+    params: &[
+        SERVICE,
+        NAMESPACE,
+        GROUP,
+        CLUSTERS.only(&[V1]),
+        CLUSTERS_2.only(&[V2, V3]),
+        HEALTHY_ONLY,
+        CLIENT_IP.only(&[V1]),
+        UDP_PORT.only(&[V1]),
+        CLIENT_IP_2.only(&[V2]),
+        UDP_PORT_2.only(&[V2]),
+        APP.only(&[V1, V2]),
+    ],
+    faults: &[],
+    run: list,
+};
+
+const LIST_ALL: Operation = Operation {
+    name: "listAllInstances",
+    summary: "Shows all instances of one cluster of a service, disabled ones too.",
+    params: &[SERVICE, NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY],
+    faults: &[404],
+    run: list_all,
+};
 
 /// Publishes one instance; counts as a beat.
-pub(super) fn register(call: &Call<'_>) -> Result<Answer, Fault> {
+pub(super) fn register(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (client, instance) = call.instance()?;
     if !call.flag("ephemeral", true)? {
         return Err(Fault::persistent());
     }
-    call.handle(Input::RegisterBeating { client, service, instance })?;
-    Ok(Answer::Done)
+    Ok(Step::write(Input::RegisterBeating { client, service, instance }))
 }
 
-/// The third generation beats by a registration with `heartBeat=true`, which then changes nothing else.
-pub(super) fn register_or_beat(call: &Call<'_>) -> Result<Answer, Fault> {
-    if !call.flag("heartBeat", false)? {
-        return register(call);
-    }
+fn deregister(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (ip, port) = call.address()?;
-    match call.beat(ClientId::address(ip, port), service, None)? {
-        Beat::Alive { .. } => Ok(Answer::Done),
-        Beat::Unknown => Err(Fault::BeatOfNobody),
-    }
-}
-
-/// Takes an instance back. Nothing to take back is no fault.
-pub(super) fn deregister(call: &Call<'_>) -> Result<Answer, Fault> {
-    let service = call.service()?;
-    let (ip, port) = call.address()?;
-    if call.generation != Generation::V3 {
+    if call.generation != V3 {
         call.weight()?;
     }
     // Of the other kind there is none.
-    if call.flag("ephemeral", true)? {
-        call.handle(Input::Deregister { client: ClientId::address(ip, port), service })?;
+    if !call.flag("ephemeral", true)? {
+        return Ok(Answer::Done.into());
     }
-    Ok(Answer::Done)
+    Ok(Step::write(Input::Deregister { client: ClientId::address(ip, port), service }))
 }
 
-/// One instance, disabled or not.
-pub(super) fn detail(call: &Call<'_>) -> Result<Answer, Fault> {
+fn detail(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (ip, port) = call.address()?;
     let cluster = Some(call.params.text("clusterName").trim()).filter(|cluster| !cluster.is_empty());
     let cluster = cluster.unwrap_or(DEFAULT_CLUSTER);
-    let instances = call.instances(&service)?.unwrap_or_default();
-    if instances.is_empty() {
-        let grouped = service.grouped();
-        return Err(Fault::not_found(format!("no ips found for cluster {cluster} in service {grouped}")));
-    }
-    let found = instances.into_iter().find(|instance| instance.address() == (ip, port, cluster));
-    let found = found.ok_or_else(|| Fault::not_found("no matched ip found!"))?;
-    Ok(Answer::Data(match call.generation {
-        Generation::V3 => host(&service, &found).into(),
+    let found = call.find(&service, (ip, port, cluster))?;
+    Ok(Step::Answer(Answer::Data(match call.generation {
+        V3 => host(&service, &found).into(),
         _ => shown(call.generation, &service, &found).to_string().into(),
-    }))
+    })))
 }
 
 /// An instance as lists show it.
@@ -84,7 +157,7 @@ fn host(service: &ServiceKey, instance: &Instance) -> Vec<u8> {
 }
 
 /// All instances of one cluster as operators see them: disabled ones too, and without protection.
-pub(super) fn list_all(call: &Call<'_>) -> Result<Answer, Fault> {
+fn list_all(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let cluster = call.cluster();
     let healthy_only = call.read_flag("healthyOnly")?;
@@ -96,11 +169,11 @@ pub(super) fn list_all(call: &Call<'_>) -> Result<Answer, Fault> {
     }
     chosen.retain(|instance| instance.healthy || !healthy_only);
     let hosts: Vec<Vec<u8>> = chosen.into_iter().map(|instance| host(&service, instance)).collect();
-    Ok(Answer::Data([b"[", &hosts.join(&b',')[..], b"]"].concat().into()))
+    Ok(Answer::Data([b"[", &hosts.join(&b',')[..], b"]"].concat().into()).into())
 }
 
 fn shown(generation: Generation, service: &ServiceKey, instance: &Instance) -> Value {
-    let name = if generation == Generation::V1 { "service" } else { "serviceName" };
+    let name = if generation == V1 { "service" } else { "serviceName" };
     let metadata: serde_json::Map<String, Value> =
         instance.metadata.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
     json!({
@@ -116,87 +189,51 @@ fn shown(generation: Generation, service: &ServiceKey, instance: &Instance) -> V
 }
 
 /// The instances readers see.
-pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
+fn list(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let clusters = match call.generation {
-        Generation::V1 => call.params.text("clusters"),
-        Generation::V2 | Generation::V3 => call.params.text("clusterName"),
+        V1 => call.params.text("clusters"),
+        Generation::V2 | V3 => call.params.text("clusterName"),
     };
     let healthy_only = call.read_flag("healthyOnly")?;
     // The newest generation reads the flag and ignores it.
-    let healthy_only = healthy_only && call.generation != Generation::V3;
-    let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only };
-    let Reply::View(view) = call.handle(Input::Query { service: service.clone(), selection })? else {
-        unreachable!("a query is answered with a view")
+    let healthy_only = healthy_only && call.generation != V3;
+    let input = match call.datagram_address()? {
+        Some(from) => {
+            let (attributes, service, clusters) = (call.attributes(), service.clone(), clusters.into());
+            Input::Poll(Poll { from, attributes, service, clusters, healthy_only })
+        }
+        None => {
+            let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only };
+            Input::Query { service: service.clone(), selection }
+        }
     };
-    if call.generation == Generation::V3 {
-        return Ok(Answer::Data(view.hosts));
+    let Reply::View(view) = call.handle(input)? else { unreachable!("a read is answered with a view") };
+    if call.generation == V3 {
+        return Ok(Answer::Data(view.hosts).into());
     }
     let info =
         ServiceInfo { service: &service, clusters, hosts: &view.hosts, stamp: view.stamp, protected: view.protected };
-    Ok(Answer::Data(info.to_grouped_json()))
-}
-
-/// A sign of life; a full one publishes the instance again if it is not known.
-pub(super) fn beat(call: &Call<'_>) -> Result<Answer, Fault> {
-    let service = call.grouped_service()?;
-    let given = call.params.text("beat");
-    let beat = if given.trim().is_empty() {
-        match call.address() {
-            Ok((ip, port)) => call.beat(ClientId::address(ip, port), service, None)?,
-            Err(Fault::Missing { .. }) => Beat::Unknown,
-            Err(fault) => return Err(fault),
-        }
-    } else {
-        let instance = wire::decode_beat(given.as_bytes()).map_err(Fault::validation)?;
-        instance.check_legal()?;
-        call.beat(ClientId::address(&instance.ip, instance.port), service, Some(Box::new(instance)))?
-    };
-    let (code, interval) = match beat {
-        Beat::Alive { interval } => (BEAT_OK, interval),
-        Beat::Unknown => (BEAT_UNKNOWN, BEAT_INTERVAL),
-    };
-    Ok(Answer::Bare(json!({"clientBeatInterval": interval, "code": code, "lightBeatEnabled": true})))
+    Ok(Answer::Data(info.to_grouped_json()).into())
 }
 
 impl Call<'_> {
+    /// One instance of a service, or why there is none.
+    pub(super) fn find(&self, service: &ServiceKey, address: (&str, u16, &str)) -> Result<Instance, Fault> {
+        let instances = self.instances(service)?.unwrap_or_default();
+        if instances.is_empty() {
+            let (cluster, service) = (address.2, service.grouped());
+            return Err(Fault::not_found(format!("no ips found for cluster {cluster} in service {service}")));
+        }
+        let found = instances.into_iter().find(|instance| instance.address() == address);
+        found.ok_or_else(|| Fault::not_found("no matched ip found!"))
+    }
+
     /// All instances of a service that is there.
-    fn instances(&self, service: &ServiceKey) -> Result<Option<Vec<Instance>>, Fault> {
+    pub(super) fn instances(&self, service: &ServiceKey) -> Result<Option<Vec<Instance>>, Fault> {
         match self.handle(Input::Instances { service: service.clone() })? {
             Reply::Instances(all) => Ok(all.map(|all| all.into_iter().map(|(_, instance)| instance).collect())),
             other => unreachable!("instances are answered with instances, not {other:?}"),
         }
     }
-
-    fn beat(&self, client: ClientId, service: ServiceKey, instance: Option<Box<Instance>>) -> Result<Beat, Fault> {
-        match self.handle(Input::Beat { client, service, instance })? {
-            Reply::Beat(beat) => Ok(beat),
-            other => unreachable!("a beat is answered with its result, not {other:?}"),
-        }
-    }
-
-    fn number(&self, name: &'static str, default: Option<usize>) -> Result<usize, Fault> {
-        let given = self.params.text(name).trim();
-        if given.is_empty() {
-            return default.ok_or(Fault::Missing { name, kind: "int" });
-        }
-        match self.generation {
-            // Read as 0, which is taken as the first page and an empty one.
-            Generation::V1 => Ok(given.parse().unwrap_or(0)),
-            _ => given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\""))),
-        }
-    }
-}
-
-/// Names of the services of a group, by page.
-pub(super) fn services(call: &Call<'_>) -> Result<Answer, Fault> {
-    let (names, page, size) = match call.generation {
-        Generation::V1 => ("doms", call.number("pageNo", None)?, call.number("pageSize", None)?),
-        _ => ("services", call.number("pageNo", Some(1))?, call.number("pageSize", Some(20))?.min(500)),
-    };
-    let group = call.group()?;
-    let Reply::Names(count, page) = call.handle(Input::List { group, page: page.max(1), size })? else {
-        unreachable!("a list is answered with names")
-    };
-    Ok(Answer::Data(Bytes::from(json!({"count": count, names: page}).to_string())))
 }

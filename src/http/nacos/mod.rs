@@ -5,10 +5,17 @@
 //! becomes the same input of the node as a gRPC one, in the name of the client `ip:port`.
 
 mod answer;
+mod beat;
 mod call;
+mod cluster;
 mod fault;
 mod instance;
 mod metadata;
+pub(super) mod openapi;
+mod operation;
+mod overriding;
+mod service;
+mod subscriber;
 
 use std::sync::Arc;
 
@@ -17,14 +24,15 @@ use axum::{
     extract::State,
     http::{Method, StatusCode, Uri},
     response::{IntoResponse, Response},
-    routing::{MethodFilter, on},
+    routing::on,
 };
 use serde_json::json;
 
-use crate::http::{Api, params::Params};
+use crate::http::{Api, caller::Caller, params::Params};
 use answer::Answer;
 use call::Call;
 use fault::Fault;
+use operation::{Route, Step};
 
 /// Which spelling of the API a path belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,43 +45,39 @@ pub(super) enum Generation {
     V3,
 }
 
-type Operation = fn(&Call<'_>) -> Result<Answer, Fault>;
+/// All that is served, by area.
+const AREAS: [&[Route]; 5] = [instance::ROUTES, beat::ROUTES, overriding::ROUTES, service::ROUTES, cluster::ROUTES];
 
-/// What is served where, below `/nacos`. Whether an operation reads or writes follows from the method.
-const OPERATIONS: [(MethodFilter, &str, Generation, Operation); 19] = [
-    (MethodFilter::POST, "/v1/ns/instance", Generation::V1, instance::register),
-    (MethodFilter::DELETE, "/v1/ns/instance", Generation::V1, instance::deregister),
-    (MethodFilter::GET, "/v1/ns/instance", Generation::V1, instance::detail),
-    (MethodFilter::GET, "/v1/ns/instance/list", Generation::V1, instance::list),
-    (MethodFilter::PUT, "/v1/ns/instance/beat", Generation::V1, instance::beat),
-    (MethodFilter::GET, "/v1/ns/service/list", Generation::V1, instance::services),
-    (MethodFilter::POST, "/v2/ns/instance", Generation::V2, instance::register),
-    (MethodFilter::DELETE, "/v2/ns/instance", Generation::V2, instance::deregister),
-    (MethodFilter::GET, "/v2/ns/instance", Generation::V2, instance::detail),
-    (MethodFilter::GET, "/v2/ns/instance/list", Generation::V2, instance::list),
-    (MethodFilter::PUT, "/v2/ns/instance/beat", Generation::V2, instance::beat),
-    (MethodFilter::GET, "/v2/ns/service/list", Generation::V2, instance::services),
-    (MethodFilter::POST, "/v3/client/ns/instance", Generation::V3, instance::register_or_beat),
-    (MethodFilter::DELETE, "/v3/client/ns/instance", Generation::V3, instance::deregister),
-    (MethodFilter::GET, "/v3/client/ns/instance/list", Generation::V3, instance::list),
-    (MethodFilter::POST, "/v3/admin/ns/instance", Generation::V3, instance::register),
-    (MethodFilter::DELETE, "/v3/admin/ns/instance", Generation::V3, instance::deregister),
-    (MethodFilter::GET, "/v3/admin/ns/instance", Generation::V3, instance::detail),
-    (MethodFilter::GET, "/v3/admin/ns/instance/list", Generation::V3, instance::list_all),
-];
+/// All that is served.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    AREAS.into_iter().flatten()
+}
 
 /// The routes of all operations.
 pub(super) fn router() -> Router<Arc<Api>> {
-    OPERATIONS.into_iter().fold(Router::new(), |router, (method, path, generation, operation)| {
-        let handler = move |State(api): State<Arc<Api>>, params: Params| async move {
-            let reads = method == MethodFilter::GET;
-            match Call::new(&api, &params, generation, reads).and_then(|call| operation(&call)) {
-                Ok(answer) => answer.render(generation),
-                Err(fault) => fault.render(generation),
+    routes().fold(Router::new(), |router, route| {
+        let handler = move |State(api): State<Arc<Api>>, caller: Caller, params: Params| async move {
+            match perform(&api, &caller, &params, route).await {
+                Ok(answer) => answer.render(route.generation),
+                Err(fault) => fault.render(route.generation),
             }
         };
-        router.route(path, on(method, handler))
+        let router = router.route(route.path, on(route.method.filter(), handler));
+        match route.generation {
+            // The third generation serves no path with a slash behind it.
+            Generation::V3 => router,
+            _ => router.route(&format!("{}/", route.path), on(route.method.filter(), handler)),
+        }
     })
+}
+
+async fn perform(api: &Api, caller: &Caller, params: &Params, route: &Route) -> Result<Answer, Fault> {
+    let call = Call::new(api, caller, params, route)?;
+    match (route.operation.run)(&call)? {
+        Step::Answer(answer) => Ok(answer),
+        Step::Write(input, then) => then(call.handle(*input)?),
+        Step::Propose(proposal, then) => then(api.propose(*proposal).await?),
+    }
 }
 
 /// Paths that nobody serves: the first generation calls them unknown APIs (http.md 4.3).
@@ -87,7 +91,7 @@ pub(super) async fn unknown(method: Method, uri: Uri) -> Response {
 
 /// Methods that a path does not serve.
 pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
-    if is_v1(&uri) {
+    if is_v1(&uri) && method != Method::TRACE {
         return no_such_api(&method, &uri);
     }
     if method == Method::OPTIONS {

@@ -14,6 +14,7 @@ const DIGITS: &str = "Digits are ASCII digits";
 const NAN: &str = "NaN is no weight";
 const BLANK: &str = "Nobody can be reached at a blank address";
 const LABEL: &str = "A label without a value is none";
+const UNREADABLE: &str = "What does not read is the caller's fault, 400, in every generation";
 
 /// All of them.
 pub const DEVIATIONS: &[Deviation] = &[
@@ -93,6 +94,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v1-instance/register-invalid-number-weight=nan", why: NAN },
     Deviation { id: "v2-instance/register-invalid-number-weight=nan", why: NAN },
     Deviation { id: "v1-instance/register-missing-ip-blank", why: BLANK },
+    Deviation { id: "v2-list/list-extra-port=abc", why: UNREADABLE },
     Deviation { id: "v2-instance/register-metadata-json-numbers-booleans-and-null", why: LABEL },
     Deviation { id: "v3-client-instance/register-metadata-json-numbers-and-null", why: LABEL },
 ];

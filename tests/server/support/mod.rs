@@ -1,11 +1,13 @@
 //! What integration tests share: a node in this process and a client that can say anything.
 
+mod datagram;
 mod http;
 mod node;
 mod raw;
 mod stream;
 mod transport;
 
+pub use datagram::{Datagram, JAVA, Subscriber, member_order};
 pub use http::{HttpAnswer, HttpRequest};
 pub use node::Node;
 pub use raw::{Outcome, RawClient, payload};
