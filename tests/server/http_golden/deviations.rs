@@ -31,7 +31,6 @@ const JSON_OR_FORM: &str = "What is taken as JSON is taken as a form too: one of
 const READINESS: &str = "Readiness is answered also where one official client asks for it";
 const PLAIN: &str =
     "Patterns are plain parts of names with * for anything, not regular expressions in which a dot matches all";
-const CALLER: &str = "What a caller left out or spelled wrong is 400, not the 500 of an accident";
 const FORM: &str = "Refusals have the form of their generation";
 const FILTERS: &str = "Filters work, and may be left out";
 const SHOWN_ADDRESS: &str = "The address of a client is always shown";
