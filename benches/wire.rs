@@ -65,8 +65,14 @@ fn encode(criterion: &mut Criterion) {
             Bytes::from(out)
         };
         let encoded = array();
-        let info =
-            ServiceInfo { service: &key, clusters: "", hosts: &encoded, stamp: 1_700_000_000_000, protected: false };
+        let info = ServiceInfo {
+            service: &key,
+            clusters: "",
+            hosts: &encoded,
+            stamp: 1_700_000_000_000,
+            protected: false,
+            cache: 10_000,
+        };
         group.throughput(Throughput::Bytes(encoded.len() as u64));
         group.bench_function(BenchmarkId::new("hosts", hosts), |bencher| bencher.iter(array));
         group.bench_function(BenchmarkId::new("answer around encoded hosts", hosts), |bencher| {

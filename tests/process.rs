@@ -1,7 +1,8 @@
 //! The program as a person starts it: a real process, its words, its exit codes, and its command line against it.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{Receiver, sync_channel},
@@ -252,4 +253,30 @@ fn stamps_do_not_go_back_over_a_kill() {
         before = now;
         process.signal("-KILL");
     }
+}
+
+/// Sends a PUT without a body and waits for the status 200.
+fn put(address: &str, target: &str) {
+    let mut socket = TcpStream::connect(address).expect("the node accepts");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    let request = format!("PUT {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn operators_set_how_much_is_logged() {
+    let data = data();
+    let process = Process::start(data.path());
+    let level = |level: &str| {
+        put(&process.address, &format!("/nacos/v1/ns/operator/log?logName=naming-main&logLevel={level}"));
+    };
+    // The first is not told of: the level that it sets keeps its own line back.
+    level("WARN");
+    level("NONSENSE");
+    level("INFO");
+    let line = process.line("log level set");
+    assert!(line.to_lowercase().contains("level=info"), "{line}");
 }

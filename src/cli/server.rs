@@ -1,13 +1,13 @@
 //! `roster server`.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{LogFormat, RawSettings, Settings},
+    runtime::Log,
     server::Server,
 };
 
@@ -23,10 +23,10 @@ pub(super) struct ServerArgs {
 
 pub(super) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let settings = args.settings.load(args.config.as_deref())?;
-    log(&settings)?;
+    let log = Arc::new(Log::install(&settings.log, settings.log_format == LogFormat::Json)?);
     // Before anybody learns that the node is there, so that no signal finds nobody listening.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let server = Server::start(&settings).await?;
+    let server = Server::start_with_log(&settings, Some(log)).await?;
     announce(&server, &settings);
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -35,19 +35,6 @@ pub(super) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     tracing::info!("stopping: closing {} connections", server.connections().len());
     server.stop().await;
     Ok(ExitCode::SUCCESS)
-}
-
-fn log(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder()
-        .parse(&settings.log)
-        .map_err(|fault| anyhow::anyhow!("setting `log`: `{}` is no log filter: {fault}", settings.log))?;
-    let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
 }
 
 fn announce(server: &Server, settings: &Settings) {

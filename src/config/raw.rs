@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::{
     config::{PEER_OFFSET, Settings, span::Span},
     connection::{self, Limits, Liveness},
+    http,
     model::Millis,
     node, push, registry,
 };
@@ -106,6 +107,8 @@ settings! {
     http_timeout: Span = Span(Duration::from_secs(30));
     /// How long an HTTP/1.1 connection may wait for its next request, or with an answer that is not read [default: 1m]
     http_idle: Span = Span(Duration::from_secs(60));
+    /// Whether instances are listed below /nacos/prometheus, as targets for Prometheus [default: true]
+    prometheus_discovery: bool = true;
     /// Over how long connections are closed when the node stops [default: 1s]
     shutdown_grace: Span = Span(Duration::from_secs(1));
 }
@@ -246,6 +249,7 @@ impl Complete {
                 setup_deadline: self.setup_deadline.0,
                 push_budget: self.push_connection_bytes,
             },
+            http: http::Settings { prometheus_discovery: self.prometheus_discovery },
             http_timeout: self.http_timeout.0,
             http_idle: self.http_idle.0,
             shutdown_grace: self.shutdown_grace.0,

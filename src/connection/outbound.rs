@@ -144,6 +144,7 @@ mod tests {
             hosts: Bytes::from(vec![b' '; size]),
             stamp: number,
             protected: false,
+            cache: 10_000,
         }
     }
 

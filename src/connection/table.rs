@@ -242,6 +242,13 @@ impl Connections {
         true
     }
 
+    /// Tells connected clients to connect elsewhere, so many that `count` are left.
+    pub fn reset_surplus(&self, count: usize, target: Option<(&str, &str)>) {
+        for (id, _) in self.list().iter().skip(count) {
+            self.reset(id, target);
+        }
+    }
+
     /// The connections there are, with the version each client names.
     pub fn list(&self) -> Vec<(ClientId, String)> {
         let all: Vec<Arc<Connection>> = self.table.read().connections.values().cloned().collect();

@@ -12,7 +12,7 @@ use crate::{
     node::{Input, Rejection, Reply},
     proto::{Payload, request_server},
     registry::Selection,
-    wire::{self, Body, InstanceOperation, Refusal, RequestType, ServiceInfo, Shape},
+    wire::{self, Body, InstanceOperation, Refusal, RequestType, Shape},
 };
 
 /// The service `Request`.
@@ -127,6 +127,6 @@ fn refusal(rejection: &Rejection) -> Refusal {
 
 fn view(reply: Reply, service: &crate::model::ServiceKey, clusters: &str, message: Option<&str>) -> Body {
     let Reply::View(view) = reply else { unreachable!("a read is answered with a view") };
-    let info = ServiceInfo { service, clusters, hosts: &view.hosts, stamp: view.stamp, protected: view.protected };
+    let info = view.info(service, clusters);
     wire::service_view(&info, message)
 }

@@ -15,10 +15,23 @@ use compact_str::CompactString;
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// Client software with its version: `User-Agent`, else `Client-Version`, the only one of the C++ SDK.
+pub(super) fn agent(headers: &HeaderMap) -> &str {
+    first_of(headers, ["User-Agent", "Client-Version"])
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim()
+}
+
+fn first_of<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> &'a str {
+    names.map(|name| text(headers, name)).into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
 /// The sender of a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
-    /// Client software with its version: `User-Agent`, else `Client-Version`, the only one of the C++ SDK.
+    /// See [`agent`].
     pub(super) agent: CompactString,
     /// Application name; empty when the caller gives none.
     pub(super) app: CompactString,
@@ -28,14 +41,12 @@ pub(super) struct Caller {
 
 impl Caller {
     fn read(headers: &HeaderMap, peer: Option<IpAddr>) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
-        let first_of =
-            |names: [&str; 2]| names.map(text).into_iter().find(|text| !text.is_empty()).unwrap_or_default().into();
+        let text = |name| text(headers, name);
         let forwarded = text("X-Forwarded-For").split(',').next().unwrap_or_default().trim();
         let named = [forwarded, text("X-Real-IP")].into_iter().find_map(|ip| ip.parse().ok());
         Self {
-            agent: first_of(["User-Agent", "Client-Version"]),
-            app: first_of(["app", "Client-AppName"]),
+            agent: agent(headers).into(),
+            app: first_of(headers, ["app", "Client-AppName"]).into(),
             ip: named.or(peer),
         }
     }

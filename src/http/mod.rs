@@ -3,28 +3,31 @@
 //! Handlers translate and nothing else; they share one extractor for parameters. Each of the two ports serves all of it.
 
 mod caller;
-mod compatible;
 mod nacos;
 mod native;
+mod pages;
 mod params;
+mod process;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::{get, post},
 };
 use serde_json::json;
 
 pub use caller::PeerAddress;
+pub use process::Process;
 
 use crate::{
     connection::Connections,
     metrics::{HttpCounter, Metrics},
+    model::Switches,
     node::{Input, Proposal, Rejection, Reply},
 };
 
@@ -33,16 +36,39 @@ const BODY_BYTES: usize = 1024 * 1024;
 /// What metrics call the generation of paths that are not of the naming API.
 const NO_GENERATION: &str = "none";
 
+/// What may be told to the API.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether instances are listed as targets of Prometheus.
+    pub prometheus_discovery: bool,
+}
+
 /// What handlers work with.
 pub struct Api {
     connections: Arc<Connections>,
     metrics: Arc<Metrics>,
+    process: Process,
 }
 
 impl Api {
     /// The handlers' view of a node.
-    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { connections, metrics })
+    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, process: Process) -> Arc<Self> {
+        Arc::new(Self { connections, metrics, process })
+    }
+
+    /// All switches.
+    fn switches(&self) -> Result<Arc<Switches>, Rejection> {
+        match self.connections.runtime().handle(Input::Switches)? {
+            Reply::Switches(switches) => Ok(switches),
+            other => unreachable!("switches are answered with switches, not {other:?}"),
+        }
+    }
+
+    /// Sets how much is logged, where the log is this program's to set.
+    fn set_log_level(&self, logger: &str, level: &str) {
+        if let Some(log) = &self.process.log {
+            log.set(logger, level);
+        }
     }
 
     /// Has a change made that must be durable and the same on all nodes. The one way of all of them, and so the place
@@ -53,54 +79,37 @@ impl Api {
 }
 
 /// All routes, each counted under a name of its own or of its kind.
-pub fn router(api: Arc<Api>) -> Router {
+pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
     let metrics = api.metrics.clone();
-    let counted = |name, route| counted(&metrics, name, route);
-    let health = || counted("health", get(|| async { "OK" }));
-    let state = || counted("health", get(compatible::state));
-    let login = || counted("login", post(compatible::login));
-    let overview = || counted("serverMetrics", get(compatible::metrics));
-    let compatible = nacos::router(&metrics)
-        .route("/v1/ns/operator/metrics", overview())
-        .route("/v1/ns/ops/metrics", overview())
-        .route("/v1/auth/login", login())
-        .route("/v1/auth/users/login", login())
-        .route("/v3/auth/user/login", login())
-        .route("/v1/console/health/liveness", health())
-        .route("/v1/console/health/readiness", health())
-        .route("/v3/admin/core/state/liveness", state())
-        .route("/v3/admin/core/state/readiness", state())
-        .route("/v2/core/loader/current", counted("listConnections", get(compatible::loader_current)))
-        .route("/v2/core/loader/reloadClient", counted("reloadConnection", get(compatible::reload_client_v2)))
-        .route("/v3/admin/core/loader/current", counted("listConnections", get(compatible::loader_current_v3)))
-        .route("/v3/admin/core/loader/reloadClient", counted("reloadConnection", post(compatible::reload_client_v3)));
-    let native = |route| counted("native", route);
-    let instances = get(native::instances).post(native::register).delete(native::deregister);
+    let count_as = |name| middleware::from_fn_with_state(metrics.http(name, NO_GENERATION), counted);
+    let console = nacos::router(&metrics, settings, true).merge(pages::router().route_layer(count_as("page")));
     let native = Router::new()
-        .route("/services", native(get(native::services)))
-        .route("/services/protection", native(post(native::protect)))
-        .route("/openapi.json", native(get(nacos::openapi::serve)))
-        .route("/instances", native(instances));
+        .route("/services", get(native::services))
+        .route("/services/protection", post(native::protect))
+        .route("/openapi.json", get(nacos::openapi::serve))
+        .route("/instances", get(native::instances).post(native::register).delete(native::deregister))
+        .route_layer(count_as("native"));
     let (unknown, unknown_method) = (metrics.http("unknown", NO_GENERATION), metrics.http("unknown", NO_GENERATION));
     Router::new()
-        .nest("/nacos", compatible)
+        .nest("/nacos", nacos::router(&metrics, settings, false).merge(console.clone()))
+        .route("/nacos", get(pages::to_context).route_layer(count_as("page")))
+        .route("/nacos/", get(pages::index).route_layer(count_as("page")))
+        .route("/", get(pages::index).route_layer(count_as("page")))
+        .merge(console)
         .fallback(move |method: Method, uri: Uri| async move { count(&unknown, nacos::unknown(method, uri)).await })
         .method_not_allowed_fallback(move |method: Method, uri: Uri| async move {
             count(&unknown_method, nacos::unknown_method(method, uri)).await
         })
         .nest("/roster/v1", native)
-        .route("/metrics", counted("metrics", get(native::metrics)))
+        .route("/metrics", get(native::metrics).route_layer(count_as("metrics")))
+        .layer(middleware::from_fn_with_state(api.clone(), nacos::admit))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(api)
 }
 
 /// Counts what a route outside the table of operations is asked.
-fn counted(metrics: &Metrics, name: &'static str, route: MethodRouter<Arc<Api>>) -> MethodRouter<Arc<Api>> {
-    let counter = metrics.http(name, NO_GENERATION);
-    route.route_layer(middleware::from_fn(move |request: Request, next: Next| {
-        let counter = counter.clone();
-        async move { count(&counter, next.run(request)).await }
-    }))
+async fn counted(State(counter): State<HttpCounter>, request: Request, next: Next) -> Response {
+    count(&counter, next.run(request)).await
 }
 
 async fn count(counter: &HttpCounter, answer: impl Future<Output = Response>) -> Response {

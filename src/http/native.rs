@@ -20,7 +20,7 @@ use crate::{
     model::{ClientId, ClusterFilter, Param, Published, ServiceKey, check_param, check_port},
     node::{Input, Proposal, Rejection, Reply},
     registry::{MetadataOperation, Selection},
-    wire::{self, InstanceOperation, Refusal, Request, RequestType, ServiceInfo},
+    wire::{self, InstanceOperation, Refusal, Request, RequestType},
 };
 
 impl From<Rejection> for Refused {
@@ -92,8 +92,7 @@ pub(super) async fn instances(State(api): State<Arc<Api>>, params: Params) -> Re
     let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only };
     let reply = api.connections.runtime().handle(Input::Query { service: service.clone(), selection })?;
     let Reply::View(view) = reply else { unreachable!("a query is answered with a view") };
-    let info =
-        ServiceInfo { service: &service, clusters, hosts: &view.hosts, stamp: view.stamp, protected: view.protected };
+    let info = view.info(&service, clusters);
     Ok(json_text(info.to_json()))
 }
 

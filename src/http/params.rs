@@ -1,29 +1,34 @@
-//! Parameters, wherever a Nacos client puts them: in the query, in a form or multipart body, or some here and some there.
+//! Parameters, wherever a Nacos client puts them: in the path, in the query, in a form or multipart body, or some here and
+//! some there.
 
 use axum::{
     body::{Bytes, HttpBody},
     extract::{
-        FromRequest, Multipart, Request,
+        FromRequest, FromRequestParts, Multipart, RawPathParams, Request,
         multipart::{MultipartError, MultipartRejection},
         rejection::BytesRejection,
     },
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-
 use compact_str::CompactString;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::http::{BODY_BYTES, Refused, bad_request};
 
 /// Most parameters of one request; no operation knows more than twenty.
 const MOST: usize = 1_000;
-
 /// What most requests have at most.
 const EXPECTED: usize = 16;
 
-/// The parameters of a request. Of a name given twice the first counts, the query before the body.
-pub(super) struct Params(Vec<(CompactString, CompactString)>);
+/// The parameters of a request. Of a name given twice the first counts, the path before the query before the body.
+#[derive(Default)]
+pub(super) struct Params {
+    pairs: Vec<(CompactString, CompactString)>,
+    /// A JSON body; parameters are not read from it.
+    json: Option<Bytes>,
+}
 
 /// Why parameters are not taken.
 #[derive(Debug, Error)]
@@ -59,7 +64,7 @@ impl IntoResponse for Fault {
 impl Params {
     /// The value of `name`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of `name`, empty when it is absent.
@@ -67,10 +72,45 @@ impl Params {
         self.get(name).unwrap_or_default()
     }
 
+    /// What the JSON body says; none when there is another body or none.
+    pub(super) fn json(&self) -> Option<serde_json::Result<Value>> {
+        self.json.as_ref().map(|json| serde_json::from_slice(json))
+    }
+
     /// The value of `name`, or a refusal that names it.
     pub(super) fn required(&self, name: &str) -> Result<&str, Refused> {
         self.get(name)
             .ok_or_else(|| Refused(StatusCode::BAD_REQUEST, format!("Required parameter '{name}' is not present.")))
+    }
+
+    async fn read(request: Request) -> Result<Self, Fault> {
+        let (mut head, body) = request.into_parts();
+        if body.size_hint().lower() > BODY_BYTES as u64 {
+            return Err(Fault::TooLong);
+        }
+        let mut params = Self { pairs: Vec::with_capacity(EXPECTED), json: None };
+        // What does not decode is missing.
+        if let Ok(path) = RawPathParams::from_request_parts(&mut head, &()).await {
+            path.iter().try_for_each(|(name, value)| params.push(name.into(), value.into()))?;
+        }
+        params.read_pairs(head.uri.query().unwrap_or_default().as_bytes())?;
+        let kind = head.headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        let is = |expected: &str| kind.starts_with(expected.as_bytes());
+        let (form, json, parts) =
+            (is("application/x-www-form-urlencoded"), is("application/json"), is("multipart/form-data"));
+        let request = Request::from_parts(head, body);
+        if form {
+            params.read_pairs(&Bytes::from_request(request, &()).await?)?;
+        } else if json {
+            params.json = Some(Bytes::from_request(request, &()).await?).filter(|body| !body.is_empty());
+        } else if parts {
+            params.read_parts(Multipart::from_request(request, &()).await?).await?;
+        }
+        Ok(params)
+    }
+
+    fn read_pairs(&mut self, encoded: &[u8]) -> Result<(), Fault> {
+        form_urlencoded::parse(encoded).try_for_each(|(name, value)| self.push(name.into(), value.into()))
     }
 
     async fn read_parts(&mut self, mut parts: Multipart) -> Result<(), Fault> {
@@ -83,37 +123,12 @@ impl Params {
         Ok(())
     }
 
-    fn read(query: &str, form: &[u8]) -> Result<Self, Fault> {
-        let mut params = Self(Vec::with_capacity(EXPECTED));
-        for (name, value) in form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(form)) {
-            params.push(name.into(), value.into())?;
-        }
-        Ok(params)
-    }
-
     fn push(&mut self, name: CompactString, value: CompactString) -> Result<(), Fault> {
-        if self.0.len() == MOST {
+        if self.pairs.len() == MOST {
             return Err(Fault::TooMany);
         }
-        self.0.push((name, value));
+        self.pairs.push((name, value));
         Ok(())
-    }
-
-    async fn of(request: Request) -> Result<Self, Fault> {
-        if request.body().size_hint().lower() > BODY_BYTES as u64 {
-            return Err(Fault::TooLong);
-        }
-        let content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-        if content_type.starts_with(b"application/x-www-form-urlencoded") {
-            let query = request.uri().query().unwrap_or_default().to_owned();
-            let body = Bytes::from_request(request, &()).await?;
-            return Self::read(&query, &body);
-        }
-        let mut params = Self::read(request.uri().query().unwrap_or_default(), &[])?;
-        if content_type.starts_with(b"multipart/form-data") {
-            params.read_parts(Multipart::from_request(request, &()).await?).await?;
-        }
-        Ok(params)
     }
 }
 
@@ -121,7 +136,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        Self::of(request).await.map_err(IntoResponse::into_response)
+        Self::read(request).await.map_err(IntoResponse::into_response)
     }
 }
 
@@ -129,9 +144,15 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 mod tests {
     use super::*;
 
+    fn read(all: &[&str]) -> Result<Params, Fault> {
+        let mut params = Params::default();
+        all.iter().try_for_each(|encoded| params.read_pairs(encoded.as_bytes()))?;
+        Ok(params)
+    }
+
     #[test]
     fn query_and_form_are_one_and_the_first_value_counts() {
-        let params = Params::read("a=1&b=%40%40", b"a=2&c=x+y").expect("few");
+        let params = read(&["a=1&b=%40%40", "a=2&c=x+y"]).expect("few");
         assert_eq!((params.get("a"), params.get("b"), params.get("c")), (Some("1"), Some("@@"), Some("x y")));
         assert_eq!((params.get("d"), params.text("d")), (None, ""));
         assert!(params.required("d").is_err());
@@ -139,8 +160,8 @@ mod tests {
 
     #[test]
     fn parameters_are_counted_over_query_and_form() {
-        let (query, form) = ("a=1&".repeat(MOST - 1), b"b=2&c=3");
-        assert!(Params::read(&query, &form[..3]).is_ok());
-        assert!(matches!(Params::read(&query, form), Err(Fault::TooMany)));
+        let query = "a=1&".repeat(MOST - 1);
+        assert!(read(&[&query, "b=2"]).is_ok());
+        assert!(matches!(read(&[&query, "b=2&c=3"]), Err(Fault::TooMany)));
     }
 }

@@ -4,6 +4,7 @@
 //! asks. No metric has a label whose values clients choose.
 
 mod http;
+mod machine;
 pub mod names;
 
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use http::{Counting, HttpCounter};
+pub use machine::Usage;
 
-use crate::{node::Stats, registry::Change, wire::RequestType};
+use crate::{metrics::machine::Machine, node::Stats, registry::Change, wire::RequestType};
 
 /// Upper bounds of the push delay's buckets, in seconds: from a quiet service (milliseconds) to a retried push.
 const PUSH_DELAY_BUCKETS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -34,6 +36,7 @@ pub struct Metrics {
     prometheus: PrometheusHandle,
     push_delay: Histogram,
     requests: Vec<[Counter; 3]>,
+    machine: Machine,
 }
 
 /// Types with a series of their own; all others share one, because clients choose them.
@@ -67,7 +70,7 @@ impl Metrics {
             ["ok", "refused", "error"].map(|result| counter!(names::REQUESTS, "type" => kind, "result" => result))
         };
         let requests = TYPES.iter().map(|kind| series(kind.name())).chain([series("other")]).collect();
-        Ok(Arc::new(Self { prometheus, push_delay: histogram!(names::PUSH_DELAY), requests }))
+        Ok(Arc::new(Self { prometheus, push_delay: histogram!(names::PUSH_DELAY), requests, machine: Machine::new() }))
     }
 
     /// Counts a unary request.
@@ -84,6 +87,11 @@ impl Metrics {
     /// Records how long a change took to be acknowledged.
     pub fn push_delay(&self, millis: u64) {
         self.push_delay.record(millis as f64 / 1_000.0);
+    }
+
+    /// How busy the machine is.
+    pub fn usage(&self) -> Usage {
+        self.machine.usage()
     }
 
     /// The text Prometheus reads.

@@ -94,7 +94,7 @@ impl Instance {
     /// The times after which a silent instance is unhealthy and removed.
     pub fn heart_beat(&self) -> HeartBeat {
         HeartBeat {
-            interval: self.metadata.number(HEART_BEAT_INTERVAL).unwrap_or(5_000),
+            interval: self.own_beat_interval().unwrap_or(5_000),
             timeout: self.metadata.number(HEART_BEAT_TIMEOUT).unwrap_or(15_000),
             delete_timeout: self.metadata.number(IP_DELETE_TIMEOUT).unwrap_or(30_000),
             expires: !self
@@ -102,6 +102,11 @@ impl Instance {
                 .get(ENABLE_CLIENT_BEAT)
                 .is_some_and(|value| YES.iter().any(|yes| yes.eq_ignore_ascii_case(value))),
         }
+    }
+
+    /// How often the instance says that it beats, if it does.
+    pub fn own_beat_interval(&self) -> Option<Millis> {
+        self.metadata.number(HEART_BEAT_INTERVAL)
     }
 
     /// The id generator readers are told of: the one asked for, or `simple` for an instance without metadata.

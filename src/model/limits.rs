@@ -3,6 +3,16 @@
 
 /// Longest namespace id (Nacos `ParamCheckRule`), in UTF-16 units as Java counts.
 pub const NAMESPACE: usize = 64;
+/// Longest id of a namespace that is made over the v3 admin API, which alone does not check it as the others do.
+pub const NAMESPACE_V3: usize = 128;
+/// Longest name of a namespace (Nacos `ParamCheckRule`).
+pub const NAMESPACE_NAME: usize = 256;
+/// Longest description of a namespace: the width of its column in Nacos's schema.
+pub const NAMESPACE_DESCRIPTION: usize = 256;
+/// Namespaces that operators may make: a bound on what everybody with access can fill.
+pub const NAMESPACES: usize = 10_000;
+/// Longest value of a switch: lists of addresses and of paths, which are looked through at each request.
+pub const SWITCH_VALUE: usize = 4_096;
 /// Longest service name (Nacos `ParamCheckRule`).
 pub const SERVICE_NAME: usize = 512;
 /// Longest group name (Nacos `ParamCheckRule`).

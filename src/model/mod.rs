@@ -10,7 +10,9 @@ mod instance;
 pub mod limits;
 mod metadata;
 mod name;
+mod namespace;
 mod service_metadata;
+mod switches;
 mod time;
 
 pub use attributes::Attributes;
@@ -21,7 +23,9 @@ pub use metadata::Metadata;
 pub use name::{
     DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, IllegalParam, Param, ServiceKey, check_param, check_port,
 };
+pub use namespace::{Namespace, NamespaceOperation, NamespaceRefused};
 pub use service_metadata::{
     Address, Amended, AmendedMetadata, Amendment, ClusterMetadata, HealthChecker, Override, Selector, ServiceMetadata,
 };
+pub use switches::{Flag, Language, Probe, ProbePace, ServerStatus, Span, Switch, Switches};
 pub use time::{HybridClock, Millis, Now, Tick};

@@ -68,6 +68,8 @@ fn or_default<'a>(value: &'a str, default: &'a str) -> &'a str {
 pub enum Param {
     /// Namespace id.
     Namespace,
+    /// What people call a namespace.
+    NamespaceName,
     /// Plain service name.
     Service,
     /// Group name.
@@ -96,6 +98,7 @@ impl Param {
     fn rule(self) -> (&'static str, usize, fn(&str) -> bool) {
         match self {
             Param::Namespace => ("namespaceId/tenant", limits::NAMESPACE, |value| value.chars().all(is_word)),
+            Param::NamespaceName => ("namespaceShowName", limits::NAMESPACE_NAME, is_show_name),
             Param::Service => ("serviceName", limits::SERVICE_NAME, is_service_name),
             Param::Group => ("group", limits::GROUP, |value| value.chars().all(is_group_char)),
             Param::Cluster => ("cluster", limits::CLUSTER, |value| value.chars().all(is_word)),
@@ -124,6 +127,10 @@ pub fn check_port(port: i64) -> Result<u16, IllegalParam> {
 /// Length as Java counts it, in UTF-16 units.
 pub(super) fn length(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+}
+
+fn is_show_name(value: &str) -> bool {
+    !value.contains(['@', '#', '$', '%', '^', '&', '*'])
 }
 
 fn is_word(c: char) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::{
     health::{Silent, Verdict},
-    model::{ClientId, Instance, Published, ServiceKey, Tick},
+    model::{ClientId, Instance, Millis, Published, ServiceKey, Span, Tick},
     node::{Beat, Node, Rejection, Reply},
     registry::Command,
 };
@@ -51,7 +51,7 @@ impl Node {
         let Some(((service_no, client_no), known)) = numbers.zip(known) else {
             return self.beat_of_unknown(now, &client, &service, instance);
         };
-        let (healthy, interval) = (known.healthy, known.heart_beat().interval);
+        let (healthy, interval) = (known.healthy, self.beat_interval(known));
         let beating = self.health.beat(now, service_no, client_no);
         if !healthy {
             self.apply(now, Command::Health { client, service, healthy: true })?;
@@ -72,7 +72,7 @@ impl Node {
         let Some(instance) = instance else {
             return Ok(Reply::Beat(Beat::Unknown));
         };
-        let interval = instance.heart_beat().interval;
+        let interval = self.beat_interval(&instance);
         self.register_beating(now, client, service, instance)?;
         Ok(Reply::Beat(Beat::Alive { interval }))
     }
@@ -89,5 +89,10 @@ impl Node {
             };
             done.expect("a client that publishes is there");
         }
+    }
+
+    /// How often an instance is to beat: as it says itself, or as all are told.
+    fn beat_interval(&self, instance: &Instance) -> Millis {
+        instance.own_beat_interval().unwrap_or_else(|| self.switches.span(Span::ClientBeat))
     }
 }

@@ -12,6 +12,7 @@ mod history_test;
 #[cfg(test)]
 mod hour_test;
 mod input;
+mod namespaces;
 #[cfg(test)]
 mod node_test;
 mod output;
@@ -20,6 +21,8 @@ mod polling;
 mod polling_test;
 mod proposal;
 mod reject;
+
+use std::sync::Arc;
 
 use compact_str::CompactString;
 
@@ -31,10 +34,14 @@ pub use reject::Rejection;
 
 use crate::{
     health::{self, Health},
-    model::{Attributes, ClientId, ClusterFilter, HybridClock, Millis, Now, Published, ServiceKey, Tick},
+    model::{
+        Attributes, ClientId, ClusterFilter, Flag, HybridClock, Millis, Now, Published, ServiceKey, Span, Switch,
+        Switches, Tick,
+    },
+    node::namespaces::Namespaces,
     polling::Polling,
     push::{self, PushEngine},
-    registry::{self, Change, ClientNo, Command, Registry, Selection, ServiceNo, Subscriber},
+    registry::{self, Change, ClientDetail, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
 };
 
 /// What a node is told at its making.
@@ -67,6 +74,9 @@ pub struct Node {
     registry: Registry,
     push: PushEngine,
     health: Health,
+    namespaces: Namespaces,
+    /// Shared with readers, who look at them at each request.
+    switches: Arc<Switches>,
     polling: Polling,
     clock: HybridClock,
     changes: [u64; Change::KINDS.len()],
@@ -81,6 +91,8 @@ impl Node {
             registry: Registry::new(settings.registry),
             push: PushEngine::new(settings.push),
             health: Health::default(),
+            namespaces: Namespaces::default(),
+            switches: Arc::default(),
             polling: Polling::default(),
             clock: HybridClock::above(stored),
             changes: [0; Change::KINDS.len()],
@@ -118,6 +130,17 @@ impl Node {
             }
             Input::Overview { namespace } => Ok(Reply::Services(self.registry.overview(&namespace.namespace))),
             Input::Service { service } => Ok(Reply::Service(self.registry.detail(&service).map(Box::new))),
+            Input::Namespace { id } => Ok(Reply::Namespace(self.namespaces.get(&id).cloned().map(Box::new))),
+            Input::Namespaces => Ok(Reply::Namespaces(self.namespaces.list())),
+            Input::Switches => Ok(Reply::Switches(self.switches.clone())),
+            Input::Switch(switch) => Ok(self.switch(switch)),
+            Input::Services { namespace, among, after } => {
+                Ok(Reply::Stretch(self.registry.stretch(namespace.as_deref(), among, after.as_ref())))
+            }
+            Input::Summary { service } => Ok(Reply::Summary(self.registry.summary(&service))),
+            Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
+            Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
+            Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
             Input::Apply(proposal) => self.agreed(now.tick, proposal),
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
@@ -233,7 +256,7 @@ impl Node {
         let encoded = self.registry.hosts(now.tick, service, selection);
         let stamp = self.registry.stamp(service, above, |floor| self.clock.stamp(now.wall, floor));
         self.push.answered(service, client, stamp);
-        View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
+        self.seen(encoded, stamp)
     }
 
     /// The numbers of a service and a client that are there.
@@ -241,10 +264,25 @@ impl Node {
         self.registry.find(service).zip(self.registry.client_no(client))
     }
 
+    fn client(&self, now: Now, client: &ClientId) -> Option<(Box<ClientDetail>, Millis)> {
+        let detail = Box::new(self.registry.client_detail(client)?);
+        let updated = now.wall.saturating_sub(now.tick.since(detail.updated));
+        Some((detail, updated))
+    }
+
     fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {
         match proposal {
             Proposal::Metadata(operation) => self.apply(now, Command::Metadata(operation)).map(done),
+            Proposal::Namespace(operation) => Ok(self.namespaces.apply(operation).map(done)?),
+            Proposal::Switch(switch) => Ok(self.switch(switch)),
         }
+    }
+
+    fn switch(&mut self, switch: Switch) -> Reply {
+        let switches = Arc::make_mut(&mut self.switches);
+        switches.set(switch);
+        self.push.switch(switches.flag(Flag::Push), switches.span(Span::PushCache));
+        Reply::Done
     }
 
     fn view(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> View {
@@ -256,7 +294,17 @@ impl Node {
             }
             None => self.registry.absent(|floor| self.clock.stamp(now.wall, floor)),
         };
-        View { hosts: encoded.hosts, count: encoded.count, stamp, protected: encoded.protected }
+        self.seen(encoded, stamp)
+    }
+
+    fn seen(&self, encoded: Encoded, stamp: Millis) -> View {
+        View {
+            hosts: encoded.hosts,
+            count: encoded.count,
+            stamp,
+            protected: encoded.protected,
+            cache: self.switches.span(Span::PushCache),
+        }
     }
 }
 

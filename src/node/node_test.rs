@@ -350,3 +350,44 @@ fn a_storm_costs_no_more_than_under_a_fixed_window() {
         assert!(ours.first == 0 && ours.last <= SETTINGS.push.window_max, "{both}");
     }
 }
+
+#[test]
+fn pushes_wait_while_they_are_switched_off_and_lists_do_not() {
+    let mut scene = Scene::new(SETTINGS);
+    scene.subscribe("s", "a");
+    scene.pass(1_000);
+    scene.handle(Input::Switch(Switch::Flag(Flag::Push, false)));
+    scene.register("p", "a", &[1]);
+    scene.register("p", "a", &[1, 2]);
+    assert_eq!(scene.pass(30_000).len(), 0);
+    let (_, shown) = scene.query("a");
+    assert!(shown.contains("\"port\":1,") && shown.contains("\"port\":2,"), "{shown}");
+    scene.handle(Input::Apply(Proposal::Switch(Switch::Flag(Flag::Push, true))));
+    let pushes = scene.pass(0);
+    assert_eq!(pushes.len(), 1, "only the newest");
+    assert_eq!(pushes[0].hosts, shown.as_bytes());
+}
+
+#[test]
+fn lists_say_how_long_they_may_be_used() {
+    let mut scene = Scene::new(SETTINGS);
+    scene.subscribe("s", "a");
+    scene.pass(1_000);
+    scene.handle(Input::Apply(Proposal::Switch(Switch::Span(Span::PushCache, 20_000))));
+    scene.register("p", "a", &[1]);
+    let Reply::View(view) = scene.handle(Input::Query { service: key("a"), selection: Selection::default() }) else {
+        panic!("a read is answered with a view")
+    };
+    assert_eq!((view.cache, scene.pass(1_000)[0].cache), (20_000, 20_000));
+}
+
+#[test]
+fn a_client_was_changed_at_a_time_of_the_wall() {
+    let mut scene = Scene::new(SETTINGS);
+    scene.register("a", "s", &[1]);
+    let changed = scene.wall;
+    scene.pass(5_000);
+    let Reply::Client(Some((detail, updated))) = scene.handle(Input::Client("a".into())) else { panic!("it is there") };
+    assert_eq!((updated, detail.publishes.len()), (changed, 1));
+    assert!(matches!(scene.handle(Input::Client("b".into())), Reply::Client(None)));
+}

@@ -1,12 +1,15 @@
 //! All that a node answers and does.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Instance, Millis, ServiceKey},
+    model::{ClientId, Instance, Millis, Namespace, ServiceKey, Switches},
     push::{Oversized, Push},
-    registry::ServiceDetail,
+    registry::{ClientDetail, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
+    wire::ServiceInfo,
 };
 
 /// The answer to an input.
@@ -28,6 +31,22 @@ pub enum Reply {
     Names(usize, Vec<CompactString>),
     /// Services with their numbers of instances and of subscribers.
     Services(Vec<(ServiceKey, usize, usize)>),
+    /// A namespace; none when there is none of that id. Nothing is said of the default one.
+    Namespace(Option<Box<Namespace>>),
+    /// All namespaces but the default one, by id.
+    Namespaces(Vec<Namespace>),
+    /// All switches.
+    Switches(Arc<Switches>),
+    /// Some services.
+    Stretch(Stretch),
+    /// How much a service has; none when no such service is listed.
+    Summary(Option<ServiceSummary>),
+    /// Who subscribes.
+    Subscribers(Vec<SubscriberDetail>),
+    /// Some clients; none at the end.
+    Clients(Vec<ClientId>),
+    /// What a client does, and when what it publishes changed last; none when it is not there.
+    Client(Option<(Box<ClientDetail>, Millis)>),
     /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
     Acked(Option<Millis>),
 }
@@ -55,6 +74,22 @@ pub struct View {
     pub stamp: Millis,
     /// Whether protection made all look healthy.
     pub protected: bool,
+    /// How long it may be used without asking again.
+    pub cache: Millis,
+}
+
+impl View {
+    /// The list of `service` for a reader who asked for `clusters`.
+    pub fn info<'a>(&'a self, service: &'a ServiceKey, clusters: &'a str) -> ServiceInfo<'a> {
+        ServiceInfo {
+            service,
+            clusters,
+            hosts: &self.hosts,
+            stamp: self.stamp,
+            protected: self.protected,
+            cache: self.cache,
+        }
+    }
 }
 
 /// What a node wants done. The runtime executes it; a failure comes back as an input or not at all.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::registry::Refused;
+use crate::{model::NamespaceRefused, registry::Refused};
 
 /// Why an input was refused; it changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -10,6 +10,9 @@ pub enum Rejection {
     /// The registry refuses it.
     #[error("errCode: {}, errMsg: {} ", code(.0), .0)]
     Registry(#[from] Refused),
+    /// The namespaces refuse it.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceRefused),
 }
 
 impl Rejection {
@@ -17,6 +20,7 @@ impl Rejection {
     pub fn code(&self) -> i32 {
         match self {
             Rejection::Registry(refused) => code(refused),
+            Rejection::Namespace(_) => 400,
         }
     }
 }

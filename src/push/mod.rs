@@ -25,7 +25,7 @@ use compact_str::CompactString;
 pub use backlog::{Backlog, Full};
 
 use crate::{
-    model::{ClientId, HybridClock, Millis, Now, ServiceKey, Tick, limits},
+    model::{ClientId, Flag, HybridClock, Millis, Now, ServiceKey, Span, Switches, Tick, limits},
     push::{
         delivery::{Delivery, InFlight},
         flights::Flights,
@@ -90,6 +90,8 @@ pub struct Push {
     pub stamp: Millis,
     /// Whether protection made all hosts look healthy.
     pub protected: bool,
+    /// How long the list may be used without asking again.
+    pub cache: Millis,
 }
 
 impl Push {
@@ -101,6 +103,7 @@ impl Push {
             hosts: &self.hosts,
             stamp: self.stamp,
             protected: self.protected,
+            cache: self.cache,
         }
     }
 }
@@ -121,6 +124,10 @@ pub struct Counts {
     pub sent: u64,
     /// Acknowledged.
     pub acked: u64,
+    /// Milliseconds from a change to its acknowledgement, in all.
+    pub acked_millis: u64,
+    /// The longest of them.
+    pub slowest_ack: Millis,
     /// Refused by the client.
     pub refused: u64,
     /// Not answered in time.
@@ -147,11 +154,16 @@ pub struct PushEngine {
     paces: BTreeMap<ServiceNo, Pace>,
     last_number: u64,
     counts: Counts,
+    /// Whether pushes leave; marks wait meanwhile.
+    enabled: bool,
+    /// What clients are told of how long lists may be used.
+    cache: Millis,
 }
 
 impl PushEngine {
     /// An engine without subscribers.
     pub fn new(settings: Settings) -> Self {
+        let switches = Switches::default();
         Self {
             settings,
             marks: DelayedTasks::default(),
@@ -160,7 +172,16 @@ impl PushEngine {
             paces: BTreeMap::new(),
             last_number: 0,
             counts: Counts::default(),
+            enabled: switches.flag(Flag::Push),
+            cache: switches.span(Span::PushCache),
         }
+    }
+
+    /// Lets pushes leave or has them wait, each subscription at most one; and what clients are told of how long lists may
+    /// be used, from the next push on.
+    pub fn switch(&mut self, enabled: bool, cache: Millis) {
+        self.enabled = enabled;
+        self.cache = cache;
     }
 
     /// What became of pushes so far.
@@ -175,7 +196,8 @@ impl PushEngine {
 
     /// When [`PushEngine::poll`] has something to do.
     pub fn next_due(&self) -> Option<Tick> {
-        [self.marks.next_due(), self.flights.next_due()].into_iter().flatten().min()
+        let marks = if self.enabled { self.marks.next_due() } else { None };
+        [marks, self.flights.next_due()].into_iter().flatten().min()
     }
 
     /// Takes note of a change of the registry.
@@ -261,7 +283,10 @@ impl PushEngine {
             if let Some(burst) = delivery.pending.take() {
                 self.marks.add(Mark::Subscriber(service, client), burst, now);
             }
-            return Some(now.since(landed.since));
+            let delay = now.since(landed.since);
+            self.counts.acked_millis += delay;
+            self.counts.slowest_ack = self.counts.slowest_ack.max(delay);
+            return Some(delay);
         }
         self.counts.refused += 1;
         let pause = delivery.fail(&self.settings, &landed)?;
@@ -276,7 +301,7 @@ impl PushEngine {
         O: From<Push> + From<Oversized>,
     {
         self.time_out(now.tick);
-        while out.len() < limits::PUSHES_PER_POLL {
+        while self.enabled && out.len() < limits::PUSHES_PER_POLL {
             let Some((mark, burst)) = self.marks.pop_due(now.tick) else {
                 break;
             };
@@ -384,6 +409,7 @@ impl PushEngine {
             hosts: encoded.hosts,
             stamp,
             protected: encoded.protected,
+            cache: self.cache,
         };
         out.push(push.into());
     }

@@ -5,7 +5,7 @@ mod transport;
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -18,10 +18,10 @@ use crate::{
     connection::Connections,
     datagram::Datagrams,
     grpc::Grpc,
-    http::{self, Api},
+    http::{self, Api, Process},
     metrics::Metrics,
     node::Output,
-    runtime::{CeilingError, DataDir, DataDirError, Runtime},
+    runtime::{CeilingError, DataDir, DataDirError, Log, Runtime},
     server::transport::{App, Patience},
 };
 
@@ -75,6 +75,11 @@ const UPKEEP: Duration = Duration::from_secs(5);
 impl Server {
     /// Starts a node. It answers when this returns.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        Self::start_with_log(settings, None).await
+    }
+
+    /// The same for a node whose operators may set how much this process logs.
+    pub async fn start_with_log(settings: &Settings, log: Option<Arc<Log>>) -> Result<Self, StartError> {
         // Ports first: a second start on the same machine then fails for the reason a person expects.
         let listeners = listen_pair(settings.host, settings.port).await?;
         let addresses = [local(&listeners[0])?, local(&listeners[1])?];
@@ -82,16 +87,17 @@ impl Server {
         let metrics = Metrics::install()?;
         let runtime = Runtime::start(settings.node, &data)?;
         let connections = Connections::new(runtime.clone(), settings.connection);
+        let (stop, stopped) = watch::channel(false);
+        let process = Process { address: reachable(addresses[0]), stopping: stopped.clone(), log };
         let datagrams = Datagrams::open(settings.host, runtime.clone(), metrics.clone())
             .map_err(|cause| StartError::Datagrams { host: settings.host, cause })?;
         let app = Arc::new(App::new(
             connections.clone(),
             Grpc::new(connections.clone(), metrics.clone()),
-            http::router(Api::new(connections.clone(), metrics.clone())),
+            http::router(Api::new(connections.clone(), metrics.clone(), process), &settings.http),
             Patience { request: settings.http_timeout, idle: settings.http_idle },
         ));
 
-        let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(dispatch(runtime.clone(), connections.clone(), datagrams.clone(), stopped.clone()));
         tasks.spawn(until(stopped.clone(), datagrams.clone().send()));
@@ -156,6 +162,27 @@ async fn upkeep(metrics: Arc<Metrics>) {
         tokio::time::sleep(UPKEEP).await;
         metrics.upkeep();
     }
+}
+
+/// Where others reach a node that listens on `address`. One that listens on all addresses is reached by the one it would
+/// itself go out from; no packet is sent to find that out.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let (any, outside): (IpAddr, IpAddr) = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+    };
+    let outgoing = std::net::UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((outside, 9))?;
+        socket.local_addr()
+    });
+    let loopback = match address {
+        SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(outgoing.map_or(loopback, |outgoing| outgoing.ip()), address.port())
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {

@@ -107,7 +107,8 @@ mod tests {
 
     fn datagram(number: u64, hosts: &Bytes) -> Result<Bytes, TooLarge> {
         let service = ServiceKey::new("", "g", "order").expect("legal");
-        let info = ServiceInfo { service: &service, clusters: "c1,\"c2\"", hosts, stamp: 7, protected: true };
+        let info =
+            ServiceInfo { service: &service, clusters: "c1,\"c2\"", hosts, stamp: 7, protected: true, cache: 10_000 };
         push_datagram(number, &info)
     }
 

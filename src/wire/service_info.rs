@@ -12,9 +12,6 @@ use crate::{
     wire::MetadataJson,
 };
 
-/// How long clients may use a list without asking again, as Nacos tells them (switch `defaultPushCacheMillis`).
-const CACHE_MILLIS: u32 = 10_000;
-
 /// One service list for one reader.
 #[derive(Debug)]
 pub struct ServiceInfo<'a> {
@@ -28,6 +25,8 @@ pub struct ServiceInfo<'a> {
     pub stamp: Millis,
     /// Whether protection made all hosts look healthy.
     pub protected: bool,
+    /// How long it may be used without asking again.
+    pub cache: Millis,
 }
 
 #[derive(Serialize)]
@@ -36,7 +35,7 @@ struct Head<'a, N> {
     name: N,
     group_name: &'a CompactString,
     clusters: &'a str,
-    cache_millis: u32,
+    cache_millis: Millis,
     last_ref_time: Millis,
     checksum: &'a str,
     all_ips: bool,
@@ -52,7 +51,7 @@ struct Head<'a, N> {
 struct Front<'a, N> {
     name: N,
     clusters: &'a str,
-    cache_millis: u32,
+    cache_millis: Millis,
 }
 
 /// What stands behind them.
@@ -94,7 +93,7 @@ impl ServiceInfo<'_> {
             name,
             group_name: &self.service.group,
             clusters: self.clusters,
-            cache_millis: CACHE_MILLIS,
+            cache_millis: self.cache,
             last_ref_time: self.stamp,
             checksum: "",
             all_ips: false,
@@ -115,7 +114,7 @@ impl ServiceInfo<'_> {
         let front = Front {
             name: format_args!("{}", self.service.grouped()),
             clusters: self.clusters,
-            cache_millis: CACHE_MILLIS,
+            cache_millis: self.cache,
         };
         write_open(&mut out, &front);
         out.extend_from_slice(br#","hosts":"#);
@@ -150,9 +149,10 @@ impl ServiceInfo<'_> {
     }
 }
 
+/// One instance as lists show it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Host<'a> {
+pub struct Host<'a> {
     #[serde(serialize_with = "display")]
     instance_id: DisplayId<'a>,
     ip: &'a str,
@@ -182,24 +182,31 @@ fn grouped<S: Serializer>(service: &&ServiceKey, to: S) -> Result<S::Ok, S::Erro
     to.collect_str(&service.grouped())
 }
 
+impl<'a> Host<'a> {
+    /// An instance of `service`. `healthy` is what readers are told.
+    pub fn new(service: &'a ServiceKey, instance: &'a Instance, healthy: bool) -> Self {
+        let beat = instance.heart_beat();
+        Self {
+            instance_id: DisplayId(instance, service),
+            ip: &instance.ip,
+            port: instance.port,
+            weight: instance.weight,
+            healthy,
+            enabled: instance.enabled,
+            ephemeral: true,
+            cluster_name: &instance.cluster,
+            service_name: service,
+            metadata: MetadataJson(&instance.metadata),
+            instance_heart_beat_interval: beat.interval,
+            instance_heart_beat_time_out: beat.timeout,
+            ip_delete_timeout: beat.delete_timeout,
+            instance_id_generator: instance.id_generator(),
+        }
+    }
+}
+
 /// Appends one instance of `service` to an array under construction. `healthy` is what readers are told.
 pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance, healthy: bool) {
-    let beat = instance.heart_beat();
-    let host = Host {
-        instance_id: DisplayId(instance, service),
-        ip: &instance.ip,
-        port: instance.port,
-        weight: instance.weight,
-        healthy,
-        enabled: instance.enabled,
-        ephemeral: true,
-        cluster_name: &instance.cluster,
-        service_name: service,
-        metadata: MetadataJson(&instance.metadata),
-        instance_heart_beat_interval: beat.interval,
-        instance_heart_beat_time_out: beat.timeout,
-        ip_delete_timeout: beat.delete_timeout,
-        instance_id_generator: instance.id_generator(),
-    };
-    serde_json::to_writer(out, &host).expect("own types have text keys and finite numbers");
+    serde_json::to_writer(out, &Host::new(service, instance, healthy))
+        .expect("own types have text keys and finite numbers");
 }

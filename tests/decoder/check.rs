@@ -140,7 +140,7 @@ fn shown(service: &ServiceKey, instances: &[Instance]) {
     }
     hosts.push(b']');
     let hosts = hosts.into();
-    let info = ServiceInfo { service, clusters: "", hosts: &hosts, stamp: 1, protected: false };
+    let info = ServiceInfo { service, clusters: "", hosts: &hosts, stamp: 1, protected: false, cache: 10_000 };
     let view = wire::service_view(&info, Some("success"));
     let view: Value = serde_json::from_slice(&view).expect("a view is JSON");
     let hosts = view["serviceInfo"]["hosts"].as_array().expect("hosts are an array");

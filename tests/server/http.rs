@@ -67,6 +67,8 @@ async fn requests_are_counted_by_operation_generation_and_status() {
         ("GET", "/nobody-serves-this"),
         ("PUT", "/metrics"),
         ("GET", "/roster/v1/services"),
+        ("GET", "/nacos/actuator/health"),
+        ("HEAD", "/nacos/v1/ns/service/list"),
     ] {
         node.http(method, path).await;
     }
@@ -75,10 +77,12 @@ async fn requests_are_counted_by_operation_generation_and_status() {
         r#"operation="registerInstance",generation="v1",status="2xx""#,
         r#"operation="registerInstance",generation="v2",status="4xx""#,
         r#"operation="beatInstance",generation="v1",status="4xx""#,
-        r#"operation="health",generation="none",status="2xx""#,
+        r#"operation="isLive",generation="v1",status="2xx""#,
         r#"operation="unknown",generation="none",status="4xx""#,
         r#"operation="unknown",generation="none",status="5xx""#,
         r#"operation="native",generation="none",status="2xx""#,
+        r#"operation="page",generation="none",status="2xx""#,
+        r#"operation="refused",generation="v1",status="5xx""#,
     ] {
         assert!(page.contains(&format!("roster_http_requests_total{{{series}}}")), "no {series} in\n{page}");
     }

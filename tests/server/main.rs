@@ -7,6 +7,8 @@ mod golden;
 mod http;
 mod http_golden;
 mod http_limits;
+mod listing;
 mod openapi;
+mod operator;
 mod sdk;
 mod support;

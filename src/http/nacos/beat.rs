@@ -1,5 +1,7 @@
 //! Heart beats of instances that were registered over HTTP (http.md 6.5, 8.1, 12.1).
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
             param::{CLUSTER, ENABLED, EPHEMERAL, GROUP, HEALTHY, IP, METADATA, NAMESPACE, PORT, SERVICE, WEIGHT},
         },
     },
-    model::{ClientId, ServiceKey},
+    model::{ClientId, Flag, Instance, ServiceKey, Span, Switches},
     node::{Beat, Input, Reply},
     wire,
 };
@@ -59,8 +61,6 @@ pub(super) const REGISTER_OR_BEAT: Operation = Operation {
     run: register_or_beat,
 };
 
-/// What a client without a rate of its own is told (switch `clientBeatInterval`).
-const BEAT_INTERVAL: u64 = 5_000;
 /// Beat results (Nacos `NamingResponseCode`).
 const BEAT_OK: u32 = 10_200;
 const BEAT_UNKNOWN: u32 = 20_404;
@@ -83,21 +83,23 @@ fn register_or_beat(call: &Call<'_>) -> Result<Step, Fault> {
 /// A full beat publishes the instance again if it is not known.
 fn beat(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.grouped_service()?;
+    let switches = call.switches()?;
     let given = call.params.text("beat");
     if given.trim().is_empty() {
         return match call.address() {
-            Ok((ip, port)) => Ok(step(ClientId::address(ip, port), service, None)),
-            Err(Fault::Missing { .. }) => Ok(result(Beat::Unknown).into()),
+            Ok((ip, port)) => Ok(step(ClientId::address(ip, port), service, None, switches)),
+            Err(Fault::Missing { .. }) => Ok(result(Beat::Unknown, &switches).into()),
             Err(fault) => Err(fault),
         };
     }
     let instance = wire::decode_beat(given.as_bytes()).map_err(Fault::validation)?;
     instance.check_legal()?;
-    Ok(step(ClientId::address(&instance.ip, instance.port), service, Some(Box::new(instance))))
+    Ok(step(ClientId::address(&instance.ip, instance.port), service, Some(Box::new(instance)), switches))
 }
 
-fn step(client: ClientId, service: ServiceKey, instance: Option<Box<crate::model::Instance>>) -> Step {
-    Step::Write(Box::new(Input::Beat { client, service, instance }), Box::new(|reply| Ok(result(of(reply)))))
+fn step(client: ClientId, service: ServiceKey, instance: Option<Box<Instance>>, switches: Arc<Switches>) -> Step {
+    let answer = move |reply| Ok(result(of(reply), &switches));
+    Step::Write(Box::new(Input::Beat { client, service, instance }), Box::new(answer))
 }
 
 fn of(reply: Reply) -> Beat {
@@ -107,10 +109,12 @@ fn of(reply: Reply) -> Beat {
     }
 }
 
-fn result(beat: Beat) -> Answer {
+fn result(beat: Beat, switches: &Switches) -> Answer {
     let (code, interval) = match beat {
         Beat::Alive { interval } => (BEAT_OK, interval),
-        Beat::Unknown => (BEAT_UNKNOWN, BEAT_INTERVAL),
+        Beat::Unknown => (BEAT_UNKNOWN, switches.span(Span::ClientBeat)),
     };
-    Answer::Bare(json!({"clientBeatInterval": interval, "code": code, "lightBeatEnabled": true}))
+    Answer::Bare(
+        json!({"clientBeatInterval": interval, "code": code, "lightBeatEnabled": switches.flag(Flag::LightBeat)}),
+    )
 }

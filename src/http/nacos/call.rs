@@ -10,7 +10,7 @@ use crate::{
         params::Params,
     },
     model::{
-        ClientId, DEFAULT_CLUSTER, IllegalParam, Instance, InstanceId, Metadata, Param, ServiceKey, check_param,
+        ClientId, DEFAULT_CLUSTER, Flag, IllegalParam, Instance, InstanceId, Metadata, Param, ServiceKey, check_param,
         check_port, limits,
     },
     node::{Input, Reply},
@@ -33,7 +33,9 @@ impl<'a> Call<'a> {
     pub(super) fn new(api: &'a Api, caller: &'a Caller, params: &'a Params, route: &Route) -> Result<Self, Fault> {
         let (generation, reads) = (route.generation, route.method.reads());
         let call = Self { api, caller, params, generation, reads, metadata: Metadata::default() };
-        call.check_names()?;
+        if route.is_checked() {
+            call.check_names()?;
+        }
         let given = params.text("metadata");
         // The first generation trims what it reads.
         let metadata = metadata::parse(if generation == Generation::V1 { given.trim() } else { given })?;
@@ -46,7 +48,10 @@ impl<'a> Call<'a> {
     }
 
     fn check_names(&self) -> Result<(), Fault> {
-        check_param(Param::Namespace, self.params.text("namespaceId"))?;
+        for namespace in ["namespaceId", "customNamespaceId"] {
+            check_param(Param::Namespace, self.params.text(namespace))?;
+        }
+        check_param(Param::NamespaceName, self.params.text("namespaceName"))?;
         let (group, name) = self.names();
         check_param(Param::Service, name)?;
         check_param(Param::Group, group)?;
@@ -79,6 +84,16 @@ impl<'a> Call<'a> {
     /// The same, in the words of where parameters are read one by one.
     pub(super) fn required_single(&self, name: &'static str, kind: &'static str) -> Result<&str, Fault> {
         Some(self.params.text(name).trim()).filter(|it| !it.is_empty()).ok_or(Fault::MissingSingle { name, kind })
+    }
+
+    /// A parameter that must be there but may be empty, in the words of where parameters are read one by one.
+    pub(super) fn single(&self, name: &'static str, kind: &'static str) -> Result<&'a str, Fault> {
+        self.params.get(name).ok_or(Fault::MissingSingle { name, kind })
+    }
+
+    /// The same, in the words of operations on namespaces and nodes.
+    pub(super) fn present(&self, name: &str) -> Result<&'a str, Fault> {
+        self.params.get(name).ok_or_else(|| Fault::lacking(name))
     }
 
     /// Group and plain name as they are given; a grouped name decides the group.
@@ -140,6 +155,14 @@ impl<'a> Call<'a> {
         Ok((ip, port(given)?))
     }
 
+    /// An address that may be left out, wholly or in part.
+    pub(super) fn any_address(&self) -> Result<(Option<&str>, Option<u16>), Fault> {
+        let given = |name| Some(self.params.text(name).trim()).filter(|it| !it.is_empty());
+        let ip = given("ip");
+        check_param(Param::Ip, ip.unwrap_or_default())?;
+        Ok((ip, given("port").map(port).transpose()?))
+    }
+
     /// The cluster of an instance; only the first generation knows the short name.
     pub(super) fn cluster(&self) -> &str {
         let names: &[&str] =
@@ -160,6 +183,12 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Whether an instance lives by its client. For callers of the first generation who do not say, operators do.
+    pub(super) fn ephemeral(&self) -> Result<bool, Fault> {
+        let default = self.generation != Generation::V1 || self.switches()?.flag(Flag::DefaultEphemeral);
+        self.flag("ephemeral", default)
+    }
+
     /// A boolean of a read; the first generation knows one spelling only.
     pub(super) fn read_flag(&self, name: &str) -> Result<bool, Fault> {
         match self.generation {
@@ -168,16 +197,28 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A number of a page or its size.
-    pub(super) fn number(&self, name: &'static str, default: Option<i32>) -> Result<i32, Fault> {
+    /// A boolean of which neither value is the usual one.
+    pub(super) fn optional_flag(&self, name: &str) -> Result<Option<bool>, Fault> {
+        let given = !self.params.text(name).trim().is_empty();
+        if given { self.flag(name, false).map(Some) } else { Ok(None) }
+    }
+
+    /// A number of a page or its size, which may be left out.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<i32>, Fault> {
         let given = self.params.text(name).trim();
         if given.is_empty() {
-            return default.ok_or(Fault::Missing { name, kind: "int" });
+            return Ok(None);
         }
-        match self.generation {
+        given.parse().map(Some).map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))
+    }
+
+    /// The same with a default, or required.
+    pub(super) fn number(&self, name: &'static str, default: Option<i32>) -> Result<i32, Fault> {
+        match (self.integer(name), self.generation) {
+            (Ok(given), _) => given.or(default).ok_or(Fault::Missing { name, kind: "int" }),
             // Read as 0, which is taken as the first page and an empty one.
-            Generation::V1 => Ok(given.parse().unwrap_or(0)),
-            _ => given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\""))),
+            (Err(_), Generation::V1) => Ok(0),
+            (Err(fault), _) => Err(fault),
         }
     }
 

@@ -5,11 +5,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use compact_str::CompactString;
 use serde_json::json;
 
 use crate::{
     http::nacos::Generation,
-    model::{IllegalInstance, IllegalParam, UnknownGenerator},
+    model::{DEFAULT_NAMESPACE, IllegalInstance, IllegalParam, NamespaceRefused, UnknownGenerator},
     node::Rejection,
     registry::Refused,
 };
@@ -44,6 +45,10 @@ pub(super) enum Fault {
     Unreadable(String),
     /// Refused for what it says: a status, a code with its name, and what is wrong.
     Refused(StatusCode, u32, &'static str, String),
+    /// An id or a name that no namespace can have. The first generation says no more than that it made none.
+    IllegalNamespace(String),
+    /// A namespace of that id is there.
+    NamespaceExists(CompactString),
     /// The newest generation answers a beat of nobody with status 200.
     BeatOfNobody,
 }
@@ -106,10 +111,35 @@ impl Fault {
         Self::Refused(StatusCode::NOT_FOUND, 30_000, "server error", text.into())
     }
 
+    /// There is no namespace of that id.
+    pub(super) fn no_namespace(id: &str) -> Self {
+        let text = format!("namespaceId [ {id} ] not exist");
+        Self::Refused(StatusCode::NOT_FOUND, 22_001, "namespace not exist", text)
+    }
+
+    /// A state that no node can be in.
+    pub(super) fn illegal_state(given: &str) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 23_000, "illegal state", format!("Illegal state: {given}"))
+    }
+
+    /// Something that must be given is not.
+    pub(super) fn parameter_missing(text: impl Into<String>) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 10_000, "parameter missing", text.into())
+    }
+
+    /// A parameter is not there, in the words of operations on namespaces and nodes.
+    pub(super) fn lacking(name: &str) -> Self {
+        Self::parameter_missing(format!("required parameter '{name}' is missing"))
+    }
+
+    /// Something that this server does not do.
+    pub(super) fn disabled(text: &str) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, 40_001, "API function disabled.", text.into())
+    }
+
     /// Durable instances need a store that this node does not have yet.
     pub(super) fn persistent() -> Self {
-        let text = "persistent instances are not supported by this server; register with ephemeral=true";
-        Self::Refused(StatusCode::BAD_REQUEST, 40_001, "API function disabled.", text.into())
+        Self::disabled("persistent instances are not supported by this server; register with ephemeral=true")
     }
 
     /// The response as this generation writes it.
@@ -135,6 +165,16 @@ impl Fault {
             }
             Fault::Refused(status, _, _, why) if v1 => text(status, why),
             Fault::Refused(status, code, message, why) => enveloped(status, code, message, Some(&why)),
+            Fault::IllegalNamespace(_) | Fault::NamespaceExists(_) if v1 => Json(false).into_response(),
+            Fault::IllegalNamespace(why) => illegal_namespace(&why),
+            Fault::NamespaceExists(id) if generation == Generation::V2 => {
+                illegal_namespace(&format!("the namespaceId is existed, namespaceId: {id}"))
+            }
+            Fault::NamespaceExists(id) => {
+                let default = if id == DEFAULT_NAMESPACE { "is default namespace id and " } else { "" };
+                let why = format!("namespaceId [{id}] {default}already exist.");
+                enveloped(StatusCode::BAD_REQUEST, 22_002, "namespace already exist", Some(&why))
+            }
             Fault::BeatOfNobody => enveloped(StatusCode::OK, 21_003, "instance not found", None),
         }
     }
@@ -161,7 +201,11 @@ impl From<UnknownGenerator> for Fault {
 
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
-        let Rejection::Registry(refused) = &rejection;
+        let refused = match &rejection {
+            Rejection::Registry(refused) => refused,
+            Rejection::Namespace(NamespaceRefused::Exists(id)) => return Self::NamespaceExists(id.clone()),
+            Rejection::Namespace(NamespaceRefused::Full(_)) => return Self::bad_request(rejection.to_string()),
+        };
         let bad = |code, message| Self::Refused(StatusCode::BAD_REQUEST, code, message, refused.to_string());
         match refused {
             Refused::ServiceExists(_) => bad(21_007, "service already exist"),
@@ -171,6 +215,10 @@ impl From<Rejection> for Fault {
             Refused::ClientGone(_) => Self::server_error(rejection.to_string()),
         }
     }
+}
+
+fn illegal_namespace(why: &str) -> Response {
+    enveloped(StatusCode::BAD_REQUEST, 22_000, "illegal namespace", Some(why))
 }
 
 fn missing(what: &str) -> Response {

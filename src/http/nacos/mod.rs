@@ -5,17 +5,34 @@
 //! becomes the same input of the node as a gRPC one, in the name of the client `ip:port`.
 
 mod answer;
+mod audience;
 mod beat;
 mod call;
+mod catalog;
+mod client;
 mod cluster;
 mod fault;
+mod guard;
 mod instance;
+mod json_body;
+mod loader;
+mod login;
+mod members;
 mod metadata;
+mod namespace;
+mod oldest;
 pub(super) mod openapi;
 mod operation;
+mod operator;
+mod ops;
 mod overriding;
+mod page;
+mod prometheus;
+mod search;
 mod service;
+mod state;
 mod subscriber;
+mod switches;
 
 use std::sync::Arc;
 
@@ -29,12 +46,13 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    http::{Api, caller::Caller, count, params::Params},
+    http::{Api, Settings, caller::Caller, count, params::Params},
     metrics::Metrics,
 };
 use answer::Answer;
 use call::Call;
 use fault::Fault;
+pub(super) use guard::admit;
 use operation::{Route, Step};
 
 /// Which spelling of the API a path belongs to.
@@ -49,7 +67,26 @@ pub(super) enum Generation {
 }
 
 /// All that is served, by area.
-const AREAS: [&[Route]; 5] = [instance::ROUTES, beat::ROUTES, overriding::ROUTES, service::ROUTES, cluster::ROUTES];
+const AREAS: [&[Route]; 18] = [
+    instance::ROUTES,
+    beat::ROUTES,
+    overriding::ROUTES,
+    service::ROUTES,
+    cluster::ROUTES,
+    switches::ROUTES,
+    operator::ROUTES,
+    namespace::ROUTES,
+    members::ROUTES,
+    loader::ROUTES,
+    ops::ROUTES,
+    state::ROUTES,
+    login::ROUTES,
+    catalog::ROUTES,
+    audience::ROUTES,
+    client::ROUTES,
+    oldest::ROUTES,
+    prometheus::ROUTES,
+];
 
 /// All that is served.
 fn routes() -> impl Iterator<Item = &'static Route> {
@@ -67,9 +104,12 @@ impl Generation {
     }
 }
 
-/// The routes of all operations, each counted.
-pub(super) fn router(metrics: &Metrics) -> Router<Arc<Api>> {
-    routes().fold(Router::new(), |router, route| {
+/// The routes of operations, each counted: those of the console, which other servers have on a port without a context, or
+/// all others.
+pub(super) fn router(metrics: &Metrics, settings: &Settings, of_console: bool) -> Router<Arc<Api>> {
+    let is_served = |route: &&Route| settings.prometheus_discovery || !route.path.starts_with(prometheus::ROOT);
+    let served = routes().filter(is_served).filter(|route| route.is_of_console() == of_console);
+    served.fold(Router::new(), |router, route| {
         let counter = metrics.http(route.operation.name, route.generation.name());
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, request: Request| {
             let counter = counter.clone();
@@ -128,11 +168,11 @@ pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
     error_object(StatusCode::METHOD_NOT_ALLOWED, &uri, &format!("Method '{method}' is not supported."))
 }
 
-fn is_v1(uri: &Uri) -> bool {
+pub(super) fn is_v1(uri: &Uri) -> bool {
     uri.path().starts_with("/nacos/v1/ns")
 }
 
-fn no_such_api(method: &Method, uri: &Uri) -> Response {
+pub(super) fn no_such_api(method: &Method, uri: &Uri) -> Response {
     error_object(StatusCode::NOT_IMPLEMENTED, uri, &format!("no such api:{method}:{}", uri.path()))
 }
 

@@ -1,7 +1,7 @@
 //! The description of the API (OpenAPI 3.1), made from the same operations that serve it.
 //!
 //! Requests in it are the examples of the parameters; answers are what a node gave to them, kept beside the code and asked
-//! for again by a test. The shape of an answer is the shape of its example.
+//! for again by a test. The shape of an answer is the shape of its example, unless a parameter gives it another.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -77,8 +77,7 @@ fn method(method: Method) -> &'static str {
 }
 
 fn operation(route: &Route) -> Value {
-    let known = |param: &&Param| param.only.is_empty() || param.only.contains(&route.generation);
-    let params: Vec<Value> = route.operation.params.iter().filter(known).map(|param| parameter(route, param)).collect();
+    let params: Vec<Value> = params(route).map(|param| parameter(route, param)).collect();
     json!({
         "operationId": format!("{}{}", route.operation.name, route.path.replace(['/', '{', '}', '-'], "_")),
         "summary": route.operation.summary,
@@ -86,6 +85,12 @@ fn operation(route: &Route) -> Value {
         "parameters": params,
         "responses": responses(route),
     })
+}
+
+/// The parameters that the route's generation knows.
+fn params(route: &Route) -> impl Iterator<Item = &'static Param> {
+    let generation = route.generation;
+    route.operation.params.iter().filter(move |param| param.only.is_empty() || param.only.contains(&generation))
 }
 
 /// Generation and, of the third, the part: `v3/admin`.
@@ -121,7 +126,9 @@ fn responses(route: &Route) -> Value {
     let key = format!("{} /nacos{}", method(route.method).to_uppercase(), route.path);
     let done = match EXAMPLES.get(&key) {
         Some(example) => {
-            let body = json!({"schema": shape(&example.body), "example": example.body});
+            let varies = params(route).any(|param| param.reshapes);
+            let schema = if varies { json!({}) } else { shape(&example.body) };
+            let body = json!({"schema": schema, "example": example.body});
             json!({"description": "Done.", "content": {&example.content_type: body}})
         }
         None => json!({"description": "Done."}),
@@ -145,6 +152,16 @@ fn refusal(generation: Generation) -> Value {
     json!({"description": "Refused, with the reason.", "content": content})
 }
 
+/// Texts that are null where there is nothing to say.
+const MAYBE_NULL: [&str; 2] = ["data", "namespaceDesc"];
+
+fn member_shape(name: &str, example: &Value) -> Value {
+    match example {
+        Value::String(_) if MAYBE_NULL.contains(&name) => json!({"type": ["string", "null"]}),
+        example => shape(example),
+    }
+}
+
 /// The JSON schema of what an example shows.
 fn shape(example: &Value) -> Value {
     match example {
@@ -156,7 +173,7 @@ fn shape(example: &Value) -> Value {
         Value::Array(items) => json!({"type": "array", "items": items.first().map_or(json!({}), shape)}),
         Value::Object(members) => {
             let members: Map<String, Value> =
-                members.iter().map(|(name, value)| (name.clone(), shape(value))).collect();
+                members.iter().map(|(name, value)| (name.clone(), member_shape(name, value))).collect();
             json!({"type": "object", "properties": members})
         }
     }

@@ -75,6 +75,18 @@ impl Route {
     ) -> Self {
         Self { method, path, generation, operation }
     }
+
+    /// Whether it is the console's, and so served outside the context too.
+    pub(super) fn is_of_console(&self) -> bool {
+        ["/v1/console/", "/v2/console/", "/v3/console/"].iter().any(|start| self.path.starts_with(start))
+    }
+}
+
+impl Route {
+    /// Whether names in parameters are checked before the operation sees them, as by the filter of the reference.
+    pub(super) fn is_checked(&self) -> bool {
+        !self.path.starts_with("/v3/admin/core/")
+    }
 }
 
 /// The methods of the API.
@@ -135,16 +147,23 @@ pub(super) struct Param {
     pub(super) example: &'static str,
     /// The generations that know it; all when empty.
     pub(super) only: &'static [Generation],
+    /// Whether the answer may have another shape than that of the example.
+    pub(super) reshapes: bool,
 }
 
 impl Param {
     pub(super) const fn new(kind: Kind, name: &'static str, example: &'static str, about: &'static str) -> Self {
-        Self { name, kind, required: false, about, example, only: &[] }
+        Self { name, kind, required: false, about, example, only: &[], reshapes: false }
     }
 
     /// The operation is refused without it.
     pub(super) const fn required(self) -> Self {
         Self { required: true, ..self }
+    }
+
+    /// The answer has another shape with another value.
+    pub(super) const fn reshaping(self) -> Self {
+        Self { reshapes: true, ..self }
     }
 
     /// Other generations spell it otherwise or do not know it.

@@ -5,18 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::{
     http::nacos::{Call, Fault, Generation},
-    model::Attributes,
+    model::{Attributes, Flag, Language, Switches},
 };
 
-/// Clients that take pushes by datagram: how their agent begins, and from which version on they do. Others may name a port
-/// and mean nothing by it.
-const PUSHABLE: [(&str, [u32; 3]); 6] = [
-    ("Nacos-Java-Client:v", [0, 1, 0]),
-    ("Nacos-Go-Client:v", [0, 1, 0]),
-    ("Nacos-CSharp-Client:v", [0, 9, 0]),
-    ("Nacos-C-Client:v", [1, 0, 12]),
-    ("vip-client4cpp:v", [1, 0, 12]),
-    ("Nacos-DNS:v", [0, 4, 3]),
+/// Clients that take pushes by datagram: how their agent begins, and which switch says from which version on they do.
+/// Others may name a port and mean nothing by it.
+const PUSHABLE: [(&str, Language); 6] = [
+    ("Nacos-Java-Client:v", Language::Java),
+    ("Nacos-Go-Client:v", Language::Go),
+    ("Nacos-CSharp-Client:v", Language::Csharp),
+    ("Nacos-C-Client:v", Language::C),
+    ("vip-client4cpp:v", Language::C),
+    ("Nacos-DNS:v", Language::Python),
 ];
 
 impl Call<'_> {
@@ -40,7 +40,10 @@ impl Call<'_> {
             given => given.parse().ok(),
         };
         let address = ip.map(|ip| ip.to_canonical()).filter(is_one_machine).zip(port).map(SocketAddr::from);
-        Ok(address.filter(|_| takes_pushes(&self.caller.agent)))
+        match address {
+            Some(_) if !takes_pushes(&self.caller.agent, &*self.switches()?) => Ok(None),
+            address => Ok(address),
+        }
     }
 
     /// What the caller of a list says of itself.
@@ -56,14 +59,13 @@ fn is_one_machine(ip: &IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
-/// Whether a client of this agent takes pushes by datagram.
-///
-/// This is the place for the switches `pushEnabled` and `pushVersion`, which do not exist yet: these are their defaults.
-fn takes_pushes(agent: &str) -> bool {
-    PUSHABLE.iter().any(|(prefix, least)| {
+/// Whether a client of this agent takes pushes by datagram, and there are any.
+fn takes_pushes(agent: &str, switches: &Switches) -> bool {
+    let is_pushable = |(prefix, language): &(&str, Language)| {
         let given = agent.strip_prefix(prefix);
-        given.is_some_and(|given| version(given) >= *least)
-    })
+        given.is_some_and(|given| version(given) >= version(switches.push_version(*language)))
+    };
+    switches.flag(Flag::Push) && PUSHABLE.iter().any(is_pushable)
 }
 
 /// The first three numbers of a version; what is not there or no number is 0.
@@ -75,6 +77,7 @@ fn version(text: &str) -> [u32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Switch;
 
     #[test]
     fn clients_of_the_first_protocol_take_pushes_and_others_do_not() {
@@ -90,7 +93,7 @@ mod tests {
             "Nacos-DNS:v1.0.1",
         ];
         for agent in taking {
-            assert!(takes_pushes(agent), "{agent}");
+            assert!(takes_pushes(agent, &Switches::default()), "{agent}");
         }
         let others = [
             "",
@@ -107,8 +110,21 @@ mod tests {
             "Nacos-DNS:v0.4.2",
         ];
         for agent in others {
-            assert!(!takes_pushes(agent), "{agent}");
+            assert!(!takes_pushes(agent, &Switches::default()), "{agent}");
         }
+    }
+
+    #[test]
+    fn switches_say_who_takes_pushes() {
+        let (java, go) = ("Nacos-Java-Client:v1.4.2", "Nacos-Go-Client:v1.0.0");
+        let takes = |switch: Switch| {
+            let mut switches = Switches::default();
+            switches.set(switch);
+            [java, go].map(|agent| takes_pushes(agent, &switches))
+        };
+        assert_eq!(takes(Switch::PushVersion(Language::Java, "1.4.3".into())), [false, true]);
+        assert_eq!(takes(Switch::PushVersion(Language::Java, "1.4.2".into())), [true, true]);
+        assert_eq!(takes(Switch::Flag(Flag::Push, false)), [false, false]);
     }
 
     #[test]
