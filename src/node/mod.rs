@@ -308,7 +308,7 @@ impl Node {
 
 /// A subscriber that asked for these clusters.
 fn subscriber(clusters: CompactString) -> Subscriber {
-    Subscriber { filter: ClusterFilter::parse(&clusters), clusters }
+    Subscriber { filter: ClusterFilter::parse(&clusters), clusters, attributes: None }
 }
 
 fn done((): ()) -> Reply {
