@@ -98,7 +98,6 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v1-client/list-accept-text-html", why: ACCEPT },
     Deviation { id: "v3-admin-instance/list-accept-text-html", why: ACCEPT },
     Deviation { id: "v3-client-instance/list-accept-text-html", why: ACCEPT },
-    Deviation { id: "v1-misc/path-trace-instance", why: METHOD },
     Deviation { id: "v2-misc/path-post-instance-list", why: METHOD },
     Deviation { id: "v2-misc/path-delete-service-list", why: METHOD },
     Deviation { id: "v2-misc/path-patch-service", why: METHOD },
