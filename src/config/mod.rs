@@ -10,7 +10,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 pub use raw::{ConfigError, LogFormat, RawSettings};
 
-use crate::{connection, node};
+use crate::{connection, http, node};
 
 /// Checked settings of one node.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub node: node::Settings,
     /// Connections.
     pub connection: connection::Settings,
+    /// The HTTP API.
+    pub http: http::Settings,
     /// How long an HTTP request may take.
     pub http_timeout: Duration,
     /// How long closing all connections may take when the node stops.

@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::{
     config::{PEER_OFFSET, Settings, span::Span},
     connection::{self, Limits, Liveness},
+    http,
     model::Millis,
     node, push, registry,
 };
@@ -104,6 +105,8 @@ settings! {
     max_connections_per_ip: usize = 0;
     /// How long an HTTP request may take [default: 30s]
     http_timeout: Span = Span(Duration::from_secs(30));
+    /// Whether instances are listed below /nacos/prometheus, as targets for Prometheus [default: true]
+    prometheus_discovery: bool = true;
     /// Over how long connections are closed when the node stops [default: 1s]
     shutdown_grace: Span = Span(Duration::from_secs(1));
 }
@@ -243,6 +246,7 @@ impl Complete {
                 setup_deadline: self.setup_deadline.0,
                 push_budget: self.push_connection_bytes,
             },
+            http: http::Settings { prometheus_discovery: self.prometheus_discovery },
             http_timeout: self.http_timeout.0,
             shutdown_grace: self.shutdown_grace.0,
         }

@@ -34,6 +34,13 @@ use crate::{
 /// Largest body of an HTTP request, in bytes: a batch of thousands of instances fits.
 const BODY_BYTES: usize = 1024 * 1024;
 
+/// What may be told to the API.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether instances are listed as targets of Prometheus.
+    pub prometheus_discovery: bool,
+}
+
 /// What handlers work with.
 pub struct Api {
     connections: Arc<Connections>,
@@ -70,18 +77,19 @@ impl Api {
 }
 
 /// All routes.
-pub fn router(api: Arc<Api>) -> Router {
+pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
+    let console = nacos::router(settings, true).merge(pages::router());
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
         .route("/openapi.json", get(nacos::openapi::serve))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister));
     Router::new()
-        .nest("/nacos", nacos::router().merge(pages::router()))
+        .nest("/nacos", nacos::router(settings, false).merge(console.clone()))
         .route("/nacos", get(pages::to_context))
         .route("/nacos/", get(pages::index))
         .route("/", get(pages::index))
-        .merge(pages::router())
+        .merge(console)
         .fallback(nacos::unknown)
         .method_not_allowed_fallback(nacos::unknown_method)
         .nest("/roster/v1", native)

@@ -1,8 +1,9 @@
-//! Parameters, wherever a Nacos client puts them: in the query, in a form or multipart body, or some here and some there.
+//! Parameters, wherever a Nacos client puts them: in the path, in the query, in a form or multipart body, or some here and
+//! some there.
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Multipart, Request, multipart::MultipartError},
+    extract::{FromRequest, FromRequestParts, Multipart, RawPathParams, Request, multipart::MultipartError},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::http::Refused;
 
-/// The parameters of a request. Of a name given twice the first counts, the query before the body.
+/// The parameters of a request. Of a name given twice the first counts, the path before the query before the body.
 pub(super) struct Params {
     pairs: Vec<(String, String)>,
     /// A JSON body; parameters are not read from it.
@@ -59,6 +60,18 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let (mut head, body) = request.into_parts();
+        let path = RawPathParams::from_request_parts(&mut head, state).await;
+        let mut params = Self::read_rest(Request::from_parts(head, body), state).await?;
+        // What does not decode is missing.
+        let path = path.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        params.pairs.splice(0..0, path);
+        Ok(params)
+    }
+}
+
+impl Params {
+    async fn read_rest(request: Request, state: &(impl Send + Sync)) -> Result<Self, Response> {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         if content_type.starts_with(b"application/x-www-form-urlencoded") {

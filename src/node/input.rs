@@ -8,7 +8,7 @@ use crate::{
     model::{Attributes, ClientId, Instance, Millis, Published, ServiceKey, Switch},
     node::{Poll, Proposal},
     push::PushNo,
-    registry::Selection,
+    registry::{Among, Selection},
 };
 
 /// One input. What a request asks and what happens to a connection come the same way.
@@ -116,6 +116,32 @@ pub enum Input {
     Switches,
     /// A switch is set on this node alone.
     Switch(Switch),
+    /// Some services in order; ask again from where they end.
+    Services {
+        /// Of one namespace, or of all.
+        namespace: Option<CompactString>,
+        /// Of which kind.
+        among: Among,
+        /// Behind this one.
+        after: Option<ServiceKey>,
+    },
+    /// How much a service has.
+    Summary {
+        /// Which service.
+        service: ServiceKey,
+    },
+    /// Who subscribes to a service.
+    Subscribers {
+        /// Which service.
+        service: ServiceKey,
+    },
+    /// Some clients in order; ask again from where they end.
+    Clients {
+        /// Behind this one.
+        after: Option<ClientId>,
+    },
+    /// What a client does.
+    Client(ClientId),
     /// A change that was agreed on.
     Apply(Proposal),
     /// A subscriber answered a push.

@@ -39,7 +39,7 @@ use crate::{
     node::namespaces::Namespaces,
     polling::Polling,
     push::{self, PushEngine},
-    registry::{self, Change, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
+    registry::{self, Change, ClientDetail, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
 };
 
 /// What a node is told at its making.
@@ -132,6 +132,13 @@ impl Node {
             Input::Namespaces => Ok(Reply::Namespaces(self.namespaces.list())),
             Input::Switches => Ok(Reply::Switches(self.switches.clone())),
             Input::Switch(switch) => Ok(self.switch(switch)),
+            Input::Services { namespace, among, after } => {
+                Ok(Reply::Stretch(self.registry.stretch(namespace.as_deref(), among, after.as_ref())))
+            }
+            Input::Summary { service } => Ok(Reply::Summary(self.registry.summary(&service))),
+            Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
+            Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
+            Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
             Input::Apply(proposal) => self.agreed(now.tick, proposal),
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
@@ -253,6 +260,12 @@ impl Node {
     /// The numbers of a service and a client that are there.
     fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
         self.registry.find(service).zip(self.registry.client_no(client))
+    }
+
+    fn client(&self, now: Now, client: &ClientId) -> Option<(Box<ClientDetail>, Millis)> {
+        let detail = Box::new(self.registry.client_detail(client)?);
+        let updated = now.wall.saturating_sub(now.tick.since(detail.updated));
+        Some((detail, updated))
     }
 
     fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {

@@ -380,3 +380,14 @@ fn lists_say_how_long_they_may_be_used() {
     };
     assert_eq!((view.cache, scene.pass(1_000)[0].cache), (20_000, 20_000));
 }
+
+#[test]
+fn a_client_was_changed_at_a_time_of_the_wall() {
+    let mut scene = Scene::new(SETTINGS);
+    scene.register("a", "s", &[1]);
+    let changed = scene.wall;
+    scene.pass(5_000);
+    let Reply::Client(Some((detail, updated))) = scene.handle(Input::Client("a".into())) else { panic!("it is there") };
+    assert_eq!((updated, detail.publishes.len()), (changed, 1));
+    assert!(matches!(scene.handle(Input::Client("b".into())), Reply::Client(None)));
+}

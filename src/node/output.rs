@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use crate::{
     model::{ClientId, Instance, Millis, Namespace, ServiceKey, Switches},
     push::{Oversized, Push},
-    registry::ServiceDetail,
+    registry::{ClientDetail, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
     wire::ServiceInfo,
 };
 
@@ -37,6 +37,16 @@ pub enum Reply {
     Namespaces(Vec<Namespace>),
     /// All switches.
     Switches(Arc<Switches>),
+    /// Some services.
+    Stretch(Stretch),
+    /// How much a service has; none when no such service is listed.
+    Summary(Option<ServiceSummary>),
+    /// Who subscribes.
+    Subscribers(Vec<SubscriberDetail>),
+    /// Some clients; none at the end.
+    Clients(Vec<ClientId>),
+    /// What a client does, and when what it publishes changed last; none when it is not there.
+    Client(Option<(Box<ClientDetail>, Millis)>),
     /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
     Acked(Option<Millis>),
 }

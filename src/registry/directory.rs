@@ -1,6 +1,9 @@
 //! Finds services by name, in order.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Included, Unbounded},
+};
 
 use compact_str::CompactString;
 
@@ -56,6 +59,19 @@ impl Directory {
             .flat_map(|namespace| namespace.values())
             .flat_map(Group::values)
             .copied()
+    }
+
+    /// All services behind a place, by namespace, group and name. No service need be at that place.
+    pub(super) fn behind<'a>(&'a self, place: &'a ServiceKey) -> impl Iterator<Item = ServiceNo> + 'a {
+        let namespaces = self.namespaces.range::<str, _>((Included(&*place.namespace), Unbounded));
+        namespaces.flat_map(move |(namespace, groups)| {
+            let here = *namespace == place.namespace;
+            let start = if here { Included(&*place.group) } else { Unbounded };
+            groups.range::<str, _>((start, Unbounded)).flat_map(move |(group, names)| {
+                let start = if here && *group == place.group { Excluded(&*place.name) } else { Unbounded };
+                names.range::<str, _>((start, Unbounded)).map(|(_, service)| *service)
+            })
+        })
     }
 
     /// How many services there are.

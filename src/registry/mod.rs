@@ -14,6 +14,9 @@ mod client;
 mod command;
 mod directory;
 mod encodings;
+mod listing;
+#[cfg(test)]
+mod listing_test;
 mod metadata;
 #[cfg(test)]
 mod metadata_test;
@@ -31,6 +34,7 @@ pub use change::Change;
 pub use client::ClientNo;
 pub use command::{Command, MetadataOperation, Refused};
 pub use encodings::Encoded;
+pub use listing::{Among, ClientDetail, ServiceSummary, Stretch, SubscriberDetail};
 pub use metadata::ServiceDetail;
 pub use record::address;
 pub use service::{ServiceNo, Subscriber};

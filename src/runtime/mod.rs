@@ -9,7 +9,14 @@ mod clock;
 mod data_dir;
 mod log;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -20,13 +27,17 @@ pub use data_dir::{DataDir, DataDirError};
 pub use log::{Log, LogError};
 
 use crate::{
-    model::Tick,
+    model::{Millis, Tick},
     node::{Input, Node, Output, Rejection, Reply, Settings, Stats},
 };
 
 /// The node of this process, shared by all who feed it.
 pub struct Runtime {
     clock: Clock,
+    /// What an earlier run left: stamps of this one are above.
+    began_above: Millis,
+    /// The highest ceiling so far.
+    ceiling: AtomicU64,
     locked: Mutex<Locked>,
     wake: Notify,
 }
@@ -66,10 +77,12 @@ impl Runtime {
         let stored = data.ceiling().load()?;
         let runtime = Arc::new(Self {
             clock,
+            began_above: stored,
+            ceiling: AtomicU64::new(stored),
             locked: Mutex::new(Locked { node: Node::new(settings, stored), armed: None }),
             wake: Notify::new(),
         });
-        runtime.raise_ceiling(data, stored)?;
+        runtime.raise_ceiling(data)?;
         Ok(runtime)
     }
 
@@ -136,13 +149,12 @@ impl Runtime {
     /// When the disk refuses, stamps go on: a list that every client ignores would be worse than the small chance that a
     /// restart with a clock set back repeats a stamp.
     pub async fn keep_ceiling(self: Arc<Self>, data: Arc<DataDir>) {
-        let mut last = 0;
         loop {
             tokio::time::sleep(CEILING_PERIOD).await;
             let (runtime, data) = (self.clone(), data.clone());
-            let raised = tokio::task::spawn_blocking(move || runtime.raise_ceiling(&data, last)).await;
+            let raised = tokio::task::spawn_blocking(move || runtime.raise_ceiling(&data)).await;
             match raised {
-                Ok(Ok(stored)) => last = stored,
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the clock's ceiling is not stored; a restart may repeat stamps");
                 }
@@ -151,16 +163,53 @@ impl Runtime {
         }
     }
 
-    fn raise_ceiling(&self, data: &DataDir, above: u64) -> Result<u64, CeilingError> {
-        let ceiling = self.clock.now().wall.max(above) + CEILING_AHEAD.as_millis() as u64;
+    /// Stores a ceiling ahead of all stamps that may be given before the next one, and never a lower one than before.
+    fn raise_ceiling(&self, data: &DataDir) -> Result<(), CeilingError> {
+        let ahead = self.clock.now().wall.max(self.began_above) + CEILING_AHEAD.as_millis() as u64;
+        let ceiling = ahead.max(self.ceiling.fetch_max(ahead, Ordering::Relaxed));
         let stored = data.ceiling().store(ceiling);
         // Taken over even when it was not stored, see `keep_ceiling`.
         let raised = self.handle(Input::CeilingStored(ceiling));
         debug_assert!(raised.is_ok(), "nothing to refuse");
-        stored.map(|()| ceiling)
+        stored
     }
 }
 
 /// How far ahead of the clock stamps may run, and how often that is made sure of; half of it is slack for a slow disk.
 const CEILING_AHEAD: Duration = Duration::from_secs(10);
 const CEILING_PERIOD: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Settings = Settings {
+        registry: crate::registry::Limits { empty_service_expiry: 60_000, encodings: 1_024 },
+        push: crate::push::Settings::DEFAULT,
+    };
+
+    fn stored(data: &DataDir) -> Millis {
+        data.ceiling().load().expect("readable")
+    }
+
+    /// Two restarts in a row had clients drop all lists: the ceiling ran ahead by as long as a node was up, and the next
+    /// run began by storing a lower one.
+    #[tokio::test]
+    async fn the_ceiling_stays_near_the_clock_and_never_falls_over_restarts() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let data = DataDir::open(directory.path()).expect("usable");
+        let mut highest = 0;
+        for _ in 0..3 {
+            let runtime = Runtime::start(SETTINGS, &data).expect("starts");
+            let began = stored(&data);
+            assert!(began > highest, "stamps of this run are above those of the last");
+            for _ in 0..100 {
+                runtime.raise_ceiling(&data).expect("storable");
+            }
+            highest = stored(&data);
+            let ahead = CEILING_AHEAD.as_millis() as u64;
+            let expected = runtime.clock().now().wall.max(runtime.began_above) + ahead;
+            assert!(highest >= began && highest <= expected, "{highest} is no more than {ahead} ahead of stamps");
+        }
+    }
+}

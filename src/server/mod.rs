@@ -94,7 +94,7 @@ impl Server {
         let app = Arc::new(App::new(
             connections.clone(),
             Grpc::new(connections.clone(), metrics.clone()),
-            http::router(Api::new(connections.clone(), metrics.clone(), process)),
+            http::router(Api::new(connections.clone(), metrics.clone(), process), &settings.http),
             settings.http_timeout,
         ));
 

@@ -24,7 +24,7 @@ pub use refusal::{Refusal, Shape};
 pub use request::{InstanceOperation, Request, decode};
 pub use request_type::RequestType;
 pub use response::{Body, batch_registered, done, registered, server_check, service_list, service_view};
-pub use service_info::{ServiceInfo, encode_host};
+pub use service_info::{Host, ServiceInfo, encode_host};
 pub use service_metadata::{
     CheckerJson, IllegalChecker, IllegalSelector, MetadataJson, SELECTOR_TYPES, SelectorJson, decode_checker,
     decode_selector,

@@ -149,9 +149,10 @@ impl ServiceInfo<'_> {
     }
 }
 
+/// One instance as lists show it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Host<'a> {
+pub struct Host<'a> {
     #[serde(serialize_with = "display")]
     instance_id: DisplayId<'a>,
     ip: &'a str,
@@ -181,24 +182,31 @@ fn grouped<S: Serializer>(service: &&ServiceKey, to: S) -> Result<S::Ok, S::Erro
     to.collect_str(&service.grouped())
 }
 
+impl<'a> Host<'a> {
+    /// An instance of `service`. `healthy` is what readers are told.
+    pub fn new(service: &'a ServiceKey, instance: &'a Instance, healthy: bool) -> Self {
+        let beat = instance.heart_beat();
+        Self {
+            instance_id: DisplayId(instance, service),
+            ip: &instance.ip,
+            port: instance.port,
+            weight: instance.weight,
+            healthy,
+            enabled: instance.enabled,
+            ephemeral: true,
+            cluster_name: &instance.cluster,
+            service_name: service,
+            metadata: MetadataJson(&instance.metadata),
+            instance_heart_beat_interval: beat.interval,
+            instance_heart_beat_time_out: beat.timeout,
+            ip_delete_timeout: beat.delete_timeout,
+            instance_id_generator: instance.id_generator(),
+        }
+    }
+}
+
 /// Appends one instance of `service` to an array under construction. `healthy` is what readers are told.
 pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance, healthy: bool) {
-    let beat = instance.heart_beat();
-    let host = Host {
-        instance_id: DisplayId(instance, service),
-        ip: &instance.ip,
-        port: instance.port,
-        weight: instance.weight,
-        healthy,
-        enabled: instance.enabled,
-        ephemeral: true,
-        cluster_name: &instance.cluster,
-        service_name: service,
-        metadata: MetadataJson(&instance.metadata),
-        instance_heart_beat_interval: beat.interval,
-        instance_heart_beat_time_out: beat.timeout,
-        ip_delete_timeout: beat.delete_timeout,
-        instance_id_generator: instance.id_generator(),
-    };
-    serde_json::to_writer(out, &host).expect("own types have text keys and finite numbers");
+    serde_json::to_writer(out, &Host::new(service, instance, healthy))
+        .expect("own types have text keys and finite numbers");
 }

@@ -1,7 +1,7 @@
 //! Selectors and health checkers as JSON (Nacos `Selector`, `AbstractHealthChecker`).
 
 use compact_str::CompactString;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 use thiserror::Error;
 
 use crate::{
@@ -48,7 +48,7 @@ pub fn decode_selector(text: &str) -> Result<Selector, IllegalSelector> {
         r#type: Option<CompactString>,
         expression: Option<CompactString>,
     }
-    let form: Form = serde_json::from_str(text).map_err(|_| IllegalSelector::Unreadable)?;
+    let form: Form = read(text).map_err(|_| IllegalSelector::Unreadable)?;
     match form.r#type.as_deref() {
         Some("none") => Ok(Selector::None),
         Some("label") => {
@@ -57,6 +57,11 @@ pub fn decode_selector(text: &str) -> Result<Selector, IllegalSelector> {
         }
         _ => Err(IllegalSelector::Type),
     }
+}
+
+/// Reads an object in which a member may stand twice, as `type` does in selectors of the Java 3 SDK; the last counts.
+fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_value(serde_json::from_str(text)?)
 }
 
 /// The labels that `CONSUMER.label.x=PROVIDER.label.x & …` asks to be equal.
@@ -108,7 +113,7 @@ pub fn decode_checker(text: &str) -> Result<HealthChecker, IllegalChecker> {
         pwd: Option<CompactString>,
         cmd: Option<CompactString>,
     }
-    let form: Form = serde_json::from_str(text).map_err(|fault| IllegalChecker::Unreadable(fault.to_string()))?;
+    let form: Form = read(text).map_err(|fault| IllegalChecker::Unreadable(fault.to_string()))?;
     match form.r#type.as_deref() {
         Some("TCP") => Ok(HealthChecker::Tcp),
         Some("HTTP") => {
@@ -179,6 +184,8 @@ mod tests {
             Ok(format!(r#"{{"type":"label","expression":"{two}","labels":["zone","room"],"contextType":"CMDB"}}"#))
         );
         assert_eq!(rewritten(r#"{"type":"label"}"#), Ok(r#"{"type":"label","labels":[],"contextType":"CMDB"}"#.into()));
+        let java_3 = r#"{"type":"none","type":"none","contextType":"none"}"#;
+        assert_eq!(rewritten(java_3), Ok(r#"{"type":"none","contextType":"NONE"}"#.into()));
         assert_eq!(rewritten("{}"), Err(IllegalSelector::Type));
         assert_eq!(rewritten(r#"{"type""#), Err(IllegalSelector::Unreadable));
         for wrong in ["xyz", "CONSUMER.label.a=PROVIDER.label.b", "CONSUMER.label.=PROVIDER.label."] {

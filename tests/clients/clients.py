@@ -18,11 +18,21 @@ class Client:
     """Built once into its folder of the cache, again when its sources change."""
 
     tools = ()
+    beats = None  # over HTTP: seconds between beats, and of silence until unhealthy and until removed
+    datagrams = False  # whether its listener is fed by datagrams too
+    hears_empty = True  # whether its listener is told that the last instance left
+    maintains = ()  # what it can do for operators
 
-    def __init__(self, name, source):
+    def __init__(self, name, source, **traits):
         self.name = name
         self.source = HERE / source
         self.built = CACHE / name
+        for trait, value in traits.items():
+            setattr(self, trait, value)
+
+    @property
+    def http(self):
+        return self.beats is not None
 
     def missing(self):
         """The tools that this machine lacks."""
@@ -41,14 +51,14 @@ class Client:
         sources = sorted(path for path in self.source.rglob("*") if path.is_file())
         return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
 
-    def execute(self, seconds, *argv):
-        """Runs one step of the build, its output in `build.log`."""
+    def execute(self, seconds, *argv, cwd=None):
+        """Runs one step of the build where the sources are or in `cwd`, its output in `build.log`."""
         log = self.built / "build.log"
         with log.open("ab") as output:
             try:
                 subprocess.run(
                     argv,
-                    cwd=self.source,
+                    cwd=cwd or self.source,
                     env={**os.environ, "GOTOOLCHAIN": "local"},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -85,8 +95,8 @@ class Java(Client):
     tools = ("java", "javac", "mvn")
     one_at_a_time = threading.Lock()  # Maven's local repository is not made for two
 
-    def __init__(self, version):
-        super().__init__(f"java-{version}", "java")
+    def __init__(self, version, **traits):
+        super().__init__(f"java-{version}", "java", maintains=("instances", "services"), **traits)
         self.version = version
 
     def build(self, seconds):
@@ -110,7 +120,29 @@ class Go(Client):
         return [self.built / "client"]
 
 
-# In this order each client publishes for the next one.
-ALL = [Python("python", "python"), Java("2.5.1"), Go("go", "go"), Java("3.0.3")]
+class Node(Client):
+    tools = ("node", "npm")
+
+    def build(self, seconds):
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(self.source / name, self.built)
+        self.execute(seconds, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=self.built)
+        shutil.copy(self.source / "client.js", self.built)
+
+    def argv(self, directory):
+        return ["node", self.built / "client.js"]
+
+
+# In this order each client over gRPC publishes for the next one.
+ALL = [
+    Python("python", "python"),
+    Java("2.5.1"),
+    Go("go", "go"),
+    Java("3.0.3"),
+    Python("python-http", "python-http", beats=(1, 5, 8), maintains=("instances",)),
+    # Its first beat comes up to 10 s after the start, whatever the instance says.
+    Node("node", "node", beats=(1, 12, 14), datagrams=True, hears_empty=False),
+    Java("1.4.8", beats=(1, 5, 8), datagrams=True),
+]
 # The cheapest to start comes first: it answers repeated questions.
-OBSERVERS = ["go", "python", "java-2.5.1", "java-3.0.3"]
+OBSERVERS = ["go", "python-http", "node", "python", "java-1.4.8", "java-2.5.1", "java-3.0.3"]

@@ -23,6 +23,10 @@ class Clock:
     def __init__(self, seconds):
         self.end = time.monotonic() + seconds
 
+    def stop(self):
+        """No time is left from now on."""
+        self.end = time.monotonic()
+
     def deadline(self, seconds):
         now = time.monotonic()
         if now >= self.end:
@@ -120,6 +124,19 @@ class ClientProcess(Process):
     def command(self, command, seconds=10):
         self.tell(command)
         self.expect("OK " + command.split()[0], seconds)
+
+    def is_refused(self, command, seconds=10):
+        self.tell(command)
+        self.answer("FAILED", seconds)
+
+    def is_quiet(self, seconds):
+        """For so long the program says nothing."""
+        deadline = self.clock.deadline(seconds)
+        try:
+            line = self.lines.get(timeout=deadline - time.monotonic())
+        except queue.Empty:
+            return
+        raise Failure(f"{self.name}: said `{line or 'its end'}` within {seconds} s")
 
     def quit(self, seconds=10):
         """The clean end: the program shuts its client down and exits with 0."""

@@ -6,6 +6,7 @@ mod datagram;
 mod golden;
 mod http;
 mod http_golden;
+mod listing;
 mod openapi;
 mod operator;
 mod sdk;

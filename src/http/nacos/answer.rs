@@ -7,6 +7,7 @@ use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::nacos::{Generation, Step};
@@ -25,12 +26,12 @@ pub(super) enum Answer {
 
 impl Answer {
     /// A read, in the envelope where there is one.
-    pub(super) fn of(data: &Value) -> Self {
-        Self::Data(data.to_string().into())
+    pub(super) fn of(data: &impl Serialize) -> Self {
+        Self::Data(serde_json::to_vec(data).expect("own types have text keys and finite numbers").into())
     }
 
     /// A read that is all there is to do.
-    pub(super) fn json(data: &Value) -> Step {
+    pub(super) fn json(data: &impl Serialize) -> Step {
         Self::of(data).into()
     }
 

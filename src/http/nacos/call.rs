@@ -155,6 +155,14 @@ impl<'a> Call<'a> {
         Ok((ip, port(given)?))
     }
 
+    /// An address that may be left out, wholly or in part.
+    pub(super) fn any_address(&self) -> Result<(Option<&str>, Option<u16>), Fault> {
+        let given = |name| Some(self.params.text(name).trim()).filter(|it| !it.is_empty());
+        let ip = given("ip");
+        check_param(Param::Ip, ip.unwrap_or_default())?;
+        Ok((ip, given("port").map(port).transpose()?))
+    }
+
     /// The cluster of an instance; only the first generation knows the short name.
     pub(super) fn cluster(&self) -> &str {
         let names: &[&str] =
@@ -189,16 +197,28 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A number of a page or its size.
-    pub(super) fn number(&self, name: &'static str, default: Option<i32>) -> Result<i32, Fault> {
+    /// A boolean of which neither value is the usual one.
+    pub(super) fn optional_flag(&self, name: &str) -> Result<Option<bool>, Fault> {
+        let given = !self.params.text(name).trim().is_empty();
+        if given { self.flag(name, false).map(Some) } else { Ok(None) }
+    }
+
+    /// A number of a page or its size, which may be left out.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<i32>, Fault> {
         let given = self.params.text(name).trim();
         if given.is_empty() {
-            return default.ok_or(Fault::Missing { name, kind: "int" });
+            return Ok(None);
         }
-        match self.generation {
+        given.parse().map(Some).map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))
+    }
+
+    /// The same with a default, or required.
+    pub(super) fn number(&self, name: &'static str, default: Option<i32>) -> Result<i32, Fault> {
+        match (self.integer(name), self.generation) {
+            (Ok(given), _) => given.or(default).ok_or(Fault::Missing { name, kind: "int" }),
             // Read as 0, which is taken as the first page and an empty one.
-            Generation::V1 => Ok(given.parse().unwrap_or(0)),
-            _ => given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\""))),
+            (Err(_), Generation::V1) => Ok(0),
+            (Err(fault), _) => Err(fault),
         }
     }
 

@@ -143,33 +143,32 @@ fn detail(call: &Call<'_>) -> Result<Step, Fault> {
     let cluster = Some(call.params.text("clusterName").trim()).filter(|cluster| !cluster.is_empty());
     let cluster = cluster.unwrap_or(DEFAULT_CLUSTER);
     let found = call.find(&service, (ip, port, cluster))?;
-    Ok(Step::Answer(Answer::Data(match call.generation {
-        V3 => host(&service, &found).into(),
-        _ => shown(call.generation, &service, &found).to_string().into(),
-    })))
-}
-
-/// An instance as lists show it.
-fn host(service: &ServiceKey, instance: &Instance) -> Vec<u8> {
-    let mut host = Vec::new();
-    wire::encode_host(&mut host, service, instance, instance.healthy);
-    host
+    Ok(match call.generation {
+        V3 => Answer::json(&wire::Host::new(&service, &found, found.healthy)),
+        _ => Answer::json(&shown(call.generation, &service, &found)),
+    })
 }
 
 /// All instances of one cluster as operators see them: disabled ones too, and without protection.
 fn list_all(call: &Call<'_>) -> Result<Step, Fault> {
+    let (service, instances) = of_cluster(call)?;
+    let hosts: Vec<_> = instances.iter().map(|it| wire::Host::new(&service, it, it.healthy)).collect();
+    Ok(Answer::json(&hosts))
+}
+
+/// The service and the instances of the one cluster that is meant.
+pub(super) fn of_cluster(call: &Call<'_>) -> Result<(ServiceKey, Vec<Instance>), Fault> {
     let service = call.service()?;
     let cluster = call.cluster();
     let healthy_only = call.read_flag("healthyOnly")?;
     let instances = call.instances(&service)?;
-    let instances = instances.ok_or_else(|| Fault::absent(format!("service {} is not found!", service.grouped())))?;
-    let mut chosen: Vec<&Instance> = instances.iter().filter(|instance| instance.cluster == cluster).collect();
+    let mut chosen = instances.ok_or_else(|| Fault::absent(format!("service {} is not found!", service.grouped())))?;
+    chosen.retain(|instance| instance.cluster == cluster);
     if chosen.is_empty() {
         return Err(Fault::absent(format!("cluster {cluster} is not found!")));
     }
     chosen.retain(|instance| instance.healthy || !healthy_only);
-    let hosts: Vec<Vec<u8>> = chosen.into_iter().map(|instance| host(&service, instance)).collect();
-    Ok(Answer::Data([b"[", &hosts.join(&b',')[..], b"]"].concat().into()).into())
+    Ok((service, chosen))
 }
 
 fn shown(generation: Generation, service: &ServiceKey, instance: &Instance) -> Value {
@@ -230,8 +229,13 @@ impl Call<'_> {
 
     /// All instances of a service that is there.
     pub(super) fn instances(&self, service: &ServiceKey) -> Result<Option<Vec<Instance>>, Fault> {
+        Ok(self.publications(service)?.map(|all| all.into_iter().map(|(_, instance)| instance).collect()))
+    }
+
+    /// The same with the clients that publish them.
+    pub(super) fn publications(&self, service: &ServiceKey) -> Result<Option<Vec<(ClientId, Instance)>>, Fault> {
         match self.handle(Input::Instances { service: service.clone() })? {
-            Reply::Instances(all) => Ok(all.map(|all| all.into_iter().map(|(_, instance)| instance).collect())),
+            Reply::Instances(all) => Ok(all),
             other => unreachable!("instances are answered with instances, not {other:?}"),
         }
     }

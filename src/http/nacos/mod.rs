@@ -5,8 +5,11 @@
 //! becomes the same input of the node as a gRPC one, in the name of the client `ip:port`.
 
 mod answer;
+mod audience;
 mod beat;
 mod call;
+mod catalog;
+mod client;
 mod cluster;
 mod fault;
 mod guard;
@@ -17,11 +20,15 @@ mod login;
 mod members;
 mod metadata;
 mod namespace;
+mod oldest;
 pub(super) mod openapi;
 mod operation;
 mod operator;
 mod ops;
 mod overriding;
+mod page;
+mod prometheus;
+mod search;
 mod service;
 mod state;
 mod subscriber;
@@ -38,7 +45,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::http::{Api, caller::Caller, params::Params};
+use crate::http::{Api, Settings, caller::Caller, params::Params};
 use answer::Answer;
 use call::Call;
 use fault::Fault;
@@ -57,7 +64,7 @@ pub(super) enum Generation {
 }
 
 /// All that is served, by area.
-const AREAS: [&[Route]; 13] = [
+const AREAS: [&[Route]; 18] = [
     instance::ROUTES,
     beat::ROUTES,
     overriding::ROUTES,
@@ -71,6 +78,11 @@ const AREAS: [&[Route]; 13] = [
     ops::ROUTES,
     state::ROUTES,
     login::ROUTES,
+    catalog::ROUTES,
+    audience::ROUTES,
+    client::ROUTES,
+    oldest::ROUTES,
+    prometheus::ROUTES,
 ];
 
 /// All that is served.
@@ -78,9 +90,11 @@ fn routes() -> impl Iterator<Item = &'static Route> {
     AREAS.into_iter().flatten()
 }
 
-/// The routes of all operations.
-pub(super) fn router() -> Router<Arc<Api>> {
-    routes().fold(Router::new(), |router, route| {
+/// The routes of operations: those of the console, which other servers have on a port without a context, or all others.
+pub(super) fn router(settings: &Settings, of_console: bool) -> Router<Arc<Api>> {
+    let is_served = |route: &&Route| settings.prometheus_discovery || !route.path.starts_with(prometheus::ROOT);
+    let served = routes().filter(is_served).filter(|route| route.is_of_console() == of_console);
+    served.fold(Router::new(), |router, route| {
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, params: Params| async move {
             match perform(&api, &caller, &params, route).await {
                 Ok(answer) => answer.render(route.generation),

@@ -75,6 +75,11 @@ impl Route {
     ) -> Self {
         Self { method, path, generation, operation }
     }
+
+    /// Whether it is the console's, and so served outside the context too.
+    pub(super) fn is_of_console(&self) -> bool {
+        ["/v1/console/", "/v2/console/", "/v3/console/"].iter().any(|start| self.path.starts_with(start))
+    }
 }
 
 impl Route {

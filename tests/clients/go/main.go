@@ -40,11 +40,15 @@ func join(items []string) string {
 	return strings.Join(items, ",")
 }
 
-// show gives the list as text: sorted `ip:port/version/weight`, or `-` when it is empty.
+// show gives the list as text: sorted `ip:port/version/weight`, `!` after unhealthy ones, or `-` when it is empty.
 func show(instances []model.Instance) string {
 	var items []string
 	for _, i := range instances {
-		items = append(items, fmt.Sprintf("%s:%d/%s/%.0f", i.Ip, i.Port, i.Metadata["version"], i.Weight))
+		item := fmt.Sprintf("%s:%d/%s/%.0f", i.Ip, i.Port, i.Metadata["version"], i.Weight)
+		if !i.Healthy {
+			item += "!"
+		}
+		items = append(items, item)
 	}
 	return join(items)
 }

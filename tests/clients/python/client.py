@@ -21,8 +21,12 @@ def say(*words):
 
 
 def show(instances):
-    """The list as text: sorted `ip:port/version/weight`, or `-` when it is empty."""
-    return ",".join(sorted(f"{i.ip}:{i.port}/{i.metadata.get('version')}/{i.weight:.0f}" for i in instances)) or "-"
+    """The list as text: sorted `ip:port/version/weight`, `!` after unhealthy ones, or `-` when it is empty."""
+    return ",".join(sorted(show_one(instance) for instance in instances)) or "-"
+
+
+def show_one(i):
+    return f"{i.ip}:{i.port}/{i.metadata.get('version')}/{i.weight:.0f}{'' if i.healthy else '!'}"
 
 
 async def commands():

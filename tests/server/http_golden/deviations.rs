@@ -29,6 +29,13 @@ const NO_SUCH_PATH: &str = "A path that nobody serves is 404";
 const REPORT: &str = "Nodes do not tell each other of themselves over HTTP";
 const JSON_OR_FORM: &str = "What is taken as JSON is taken as a form too: one official client sends that";
 const READINESS: &str = "Readiness is answered also where one official client asks for it";
+const PLAIN: &str =
+    "Patterns are plain parts of names with * for anything, not regular expressions in which a dot matches all";
+const FORM: &str = "Refusals have the form of their generation";
+const FILTERS: &str = "Filters work, and may be left out";
+const SHOWN_ADDRESS: &str = "The address of a client is always shown";
+const ASKED_FROM: &str = "Who names a port without an address is reached, and shown, where it asks from";
+const LABELS: &str = "One instance whose labels become equal does not fail the whole answer: the last label stays";
 
 /// All of them.
 pub const DEVIATIONS: &[Deviation] = &[
@@ -174,4 +181,32 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v3-root-misc/path-get-nacos-v2-console-health-liveness", why: SERVED },
     Deviation { id: "v3-root-misc/path-get-nacos", why: PAGE },
     Deviation { id: "v3-root-misc/path-get-nacos-index.html", why: PAGE },
+    Deviation { id: "prometheus/sd-keys-that-become-equal", why: LABELS },
+    Deviation { id: "prometheus/sd-post", why: METHOD },
+    Deviation { id: "v1-catalog/instances-pageno=abc", why: CALLER },
+    Deviation { id: "v1-catalog/services-pageno-missing", why: CALLER },
+    Deviation { id: "v1-catalog/services-pagesize-missing", why: CALLER },
+    Deviation { id: "v1-catalog/services-servicenameparam-with-a-dot", why: PLAIN },
+    Deviation { id: "v1-catalog/services-regular-expression-broken", why: PLAIN },
+    Deviation { id: "v1-service/subscribers-clientip-absent", why: ASKED_FROM },
+    Deviation { id: "v2-catalog/instances-healthyonly=true", why: FILTERS },
+    Deviation { id: "v2-catalog/instances-enabledonly=false", why: FILTERS },
+    Deviation { id: "v2-catalog/instances-pageno-missing", why: FORM },
+    Deviation { id: "v2-catalog/instances-pagesize-missing", why: FORM },
+    Deviation { id: "v2-catalog/instances-servicename-missing", why: FORM },
+    Deviation { id: "v2-client/list-by-post", why: METHOD },
+    Deviation { id: "v2-client/publisher-name-only", why: FILTERS },
+    Deviation { id: "v2-client/publisher-ip-only", why: FILTERS },
+    Deviation { id: "v2-client/publisher-port-only", why: FILTERS },
+    Deviation { id: "v3-admin-client/detail-ephemeral", why: SHOWN_ADDRESS },
+    Deviation { id: "v3-admin-service/list-servicenameparam-dot", why: PLAIN },
+    Deviation { id: "v3-console-service/list-servicenameparam-dot", why: PLAIN },
+    Deviation { id: "v3-console-service/list-broken-regular-expression", why: PLAIN },
+    Deviation { id: "v3-console-service/method-post-list", why: METHOD },
+    Deviation { id: "v3-console-service/method-get-foo", why: METHOD },
+    Deviation { id: "v3-console-service/method-delete-list", why: METHOD },
+    Deviation { id: "v2-catalog/instances-pageno=abc", why: CALLER },
+    Deviation { id: "v3-admin-service/list-pageno=abc", why: CALLER },
+    Deviation { id: "v3-console-service/list-pageno=abc", why: CALLER },
+    Deviation { id: "v3-console-instance/list-pagesize-0", why: CALLER },
 ];
