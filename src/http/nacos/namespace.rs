@@ -67,7 +67,7 @@ const LIST_OR_ONE: Operation = Operation {
     name: "listNamespacesOrOne",
     summary: "Shows all namespaces, or one, or whether there is one of an id.",
     params: &[
-        Param::new(Kind::Text, "show", "all", "`all` shows the one of `namespaceId`."),
+        Param::new(Kind::Text, "show", "all", "`all` shows the one of `namespaceId`.").reshaping(),
         Param { required: false, ..ID },
         Param::new(
             Kind::Boolean,

@@ -1,7 +1,7 @@
 //! The description of the API (OpenAPI 3.1), made from the same operations that serve it.
 //!
 //! Requests in it are the examples of the parameters; answers are what a node gave to them, kept beside the code and asked
-//! for again by a test. The shape of an answer is the shape of its example.
+//! for again by a test. The shape of an answer is the shape of its example, unless a parameter gives it another.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -77,8 +77,7 @@ fn method(method: Method) -> &'static str {
 }
 
 fn operation(route: &Route) -> Value {
-    let known = |param: &&Param| param.only.is_empty() || param.only.contains(&route.generation);
-    let params: Vec<Value> = route.operation.params.iter().filter(known).map(|param| parameter(route, param)).collect();
+    let params: Vec<Value> = params(route).map(|param| parameter(route, param)).collect();
     json!({
         "operationId": format!("{}{}", route.operation.name, route.path.replace(['/', '{', '}', '-'], "_")),
         "summary": route.operation.summary,
@@ -86,6 +85,12 @@ fn operation(route: &Route) -> Value {
         "parameters": params,
         "responses": responses(route),
     })
+}
+
+/// The parameters that the route's generation knows.
+fn params(route: &Route) -> impl Iterator<Item = &'static Param> {
+    let generation = route.generation;
+    route.operation.params.iter().filter(move |param| param.only.is_empty() || param.only.contains(&generation))
 }
 
 /// Generation and, of the third, the part: `v3/admin`.
@@ -121,8 +126,8 @@ fn responses(route: &Route) -> Value {
     let key = format!("{} /nacos{}", method(route.method).to_uppercase(), route.path);
     let done = match EXAMPLES.get(&key) {
         Some(example) => {
-            let several = SEVERAL_SHAPES.contains(&route.operation.name);
-            let schema = if several { json!({}) } else { shape(&example.body) };
+            let varies = params(route).any(|param| param.reshapes);
+            let schema = if varies { json!({}) } else { shape(&example.body) };
             let body = json!({"schema": schema, "example": example.body});
             json!({"description": "Done.", "content": {&example.content_type: body}})
         }
@@ -149,8 +154,6 @@ fn refusal(generation: Generation) -> Value {
 
 /// Texts that are null where there is nothing to say.
 const MAYBE_NULL: [&str; 2] = ["data", "namespaceDesc"];
-/// Operations whose parameters choose between answers that have nothing in common.
-const SEVERAL_SHAPES: [&str; 1] = ["listNamespacesOrOne"];
 
 fn member_shape(name: &str, example: &Value) -> Value {
     match example {

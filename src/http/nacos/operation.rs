@@ -147,16 +147,23 @@ pub(super) struct Param {
     pub(super) example: &'static str,
     /// The generations that know it; all when empty.
     pub(super) only: &'static [Generation],
+    /// Whether the answer may have another shape than that of the example.
+    pub(super) reshapes: bool,
 }
 
 impl Param {
     pub(super) const fn new(kind: Kind, name: &'static str, example: &'static str, about: &'static str) -> Self {
-        Self { name, kind, required: false, about, example, only: &[] }
+        Self { name, kind, required: false, about, example, only: &[], reshapes: false }
     }
 
     /// The operation is refused without it.
     pub(super) const fn required(self) -> Self {
         Self { required: true, ..self }
+    }
+
+    /// The answer has another shape with another value.
+    pub(super) const fn reshaping(self) -> Self {
+        Self { reshapes: true, ..self }
     }
 
     /// Other generations spell it otherwise or do not know it.
