@@ -1,7 +1,8 @@
 //! Recorded requests on the wire, and answers as recordings have them.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
+use axum::Router;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
@@ -12,14 +13,40 @@ use crate::support::{HttpAnswer, HttpRequest};
 const HEADERS: [&str; 6] =
     ["content-type", "authorization", "location", "allow", "www-authenticate", "content-encoding"];
 
+/// Who is asked.
+#[derive(Clone)]
+pub enum Target {
+    /// A node behind a socket, by its main port.
+    Port(u16),
+    /// The handlers of a node without sockets, in time that tokio pauses.
+    Handlers(Router),
+}
+
+impl Target {
+    async fn send(&self, request: &HttpRequest) -> io::Result<HttpAnswer> {
+        match self {
+            Target::Port(port) => request.send(*port).await,
+            Target::Handlers(router) => request.ask(router.clone()).await,
+        }
+    }
+
+    /// What stands for the node in its answers.
+    fn base(&self) -> String {
+        match self {
+            Target::Port(port) => format!("127.0.0.1:{port}"),
+            Target::Handlers(_) => "127.0.0.1:8848".to_owned(),
+        }
+    }
+}
+
 /// Sends a request to a node and takes from the answer what is to be captured. A failed connection is an answer too.
-pub async fn send(port: u16, request: &Request, values: &mut Placeholders) -> Answer {
-    match wire(request, values).send(port).await {
+pub async fn send(to: &Target, request: &Request, values: &mut Placeholders) -> Answer {
+    match to.send(&wire(request, values)).await {
         Ok(answer) => {
             let text = String::from_utf8(answer.body.clone())
                 .unwrap_or_else(|fault| format!("base64:{}", BASE64_STANDARD.encode(fault.as_bytes())));
             capture(request, &text, values);
-            normal(port, &answer, &text, values)
+            normal(to, &answer, &text, values)
         }
         Err(fault) => {
             Answer { status: 0, headers: Default::default(), body_kind: "error".into(), body: fault.to_string().into() }
@@ -98,8 +125,8 @@ fn capture(request: &Request, text: &str, values: &mut Placeholders) {
 }
 
 /// The answer with placeholders for their values, its body read as JSON where it is meant so.
-fn normal(port: u16, answer: &HttpAnswer, text: &str, values: &Placeholders) -> Answer {
-    let turned_back = |text: &str| values.unfill(&text.replace(&format!("127.0.0.1:{port}"), "${BASE}"));
+fn normal(to: &Target, answer: &HttpAnswer, text: &str, values: &Placeholders) -> Answer {
+    let turned_back = |text: &str| values.unfill(&text.replace(&to.base(), "${BASE}"));
     let header = |name: &&str| Some(((*name).to_owned(), answer.header(name)?));
     let headers = HEADERS.iter().filter_map(header).map(|(name, value)| (name, turned_back(value))).collect();
     let text = turned_back(text);

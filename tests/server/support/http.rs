@@ -2,6 +2,11 @@
 
 use std::io;
 
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderName, HeaderValue},
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, client::conn::http1};
@@ -10,6 +15,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+use tower::ServiceExt;
 
 use super::DEADLINE;
 
@@ -63,6 +70,22 @@ impl HttpRequest {
             HttpAnswer::read(&answer).ok_or_else(|| io::Error::other("no whole HTTP/1.1 answer"))
         };
         tokio::time::timeout(DEADLINE, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Gives it to the handlers of a node, without a socket.
+    pub async fn ask(&self, handlers: Router) -> io::Result<HttpAnswer> {
+        let mut request = Request::builder().method(&*self.method).uri(&self.target);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Body::from(self.body.clone().unwrap_or_default())).map_err(io::Error::other)?;
+        let (head, body) = handlers.oneshot(request).await.expect("handlers do not fail").into_parts();
+        let header = |(name, value): (&_, &HeaderValue)| {
+            Some((HeaderName::as_str(name).to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        let headers = head.headers.iter().filter_map(header).collect();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec();
+        Ok(HttpAnswer { status: head.status.as_u16(), headers, body })
     }
 
     fn bytes(&self, port: u16) -> Vec<u8> {
