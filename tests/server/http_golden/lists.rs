@@ -126,6 +126,11 @@ pub const WAITING: &[Waiting] = &[
     Waiting { prefix: "v3-client-instance/list-persistent", feature: "persistent instances" },
     Waiting { prefix: "v3-client-instance/register-optional-ephemeral=0", feature: "persistent instances" },
     Waiting { prefix: "v3-client-instance/register-optional-ephemeral=false", feature: "persistent instances" },
+    Waiting { prefix: "timing/v1-persistent-", feature: "persistent instances" },
+    Waiting { prefix: "timing/v2-persistent-", feature: "persistent instances" },
+    Waiting { prefix: "timing/v3-persistent-", feature: "persistent instances" },
+    Waiting { prefix: "timing/empty-service-a-persistent-", feature: "persistent instances" },
+    Waiting { prefix: "timing/empty-service-other-kind-", feature: "persistent instances" },
 ];
 
 /// Whether a case is answered otherwise, on purpose or for now.
