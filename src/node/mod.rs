@@ -117,6 +117,7 @@ impl Node {
                 Ok(Reply::View(self.view(now, &service, &selection)))
             }
             Input::Query { service, selection } => Ok(Reply::View(self.view(now, &service, &selection))),
+            Input::Instance { service, address } => Ok(Reply::Instance(self.registry.instance(&service, &address))),
             Input::Instances { service } => {
                 let visible = self.registry.visible(&service);
                 let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
