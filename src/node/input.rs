@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use compact_str::CompactString;
 
 use crate::{
-    model::{Attributes, ClientId, Instance, Millis, Published, ServiceKey, Switch},
+    model::{Address, Attributes, ClientId, Instance, Millis, Published, ServiceKey, Switch},
     node::{Poll, Proposal},
     push::PushNo,
     registry::{Among, Selection},
@@ -80,6 +80,13 @@ pub enum Input {
         service: ServiceKey,
         /// Of which instances.
         selection: Selection,
+    },
+    /// One instance of a service, disabled or not.
+    Instance {
+        /// Which service.
+        service: ServiceKey,
+        /// Which instance.
+        address: Address,
     },
     /// All instances of a service, also those lists leave out because they are disabled.
     Instances {

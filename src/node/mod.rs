@@ -119,6 +119,7 @@ impl Node {
                 Ok(Reply::View(self.view(now, &service, &selection)))
             }
             Input::Query { service, selection } => Ok(Reply::View(self.view(now, &service, &selection))),
+            Input::Instance { service, address } => Ok(Reply::Instance(self.registry.instance(&service, &address))),
             Input::Instances { service } => {
                 let visible = self.registry.visible(&service);
                 let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
@@ -310,7 +311,7 @@ impl Node {
 
 /// A subscriber that asked for these clusters.
 fn subscriber(clusters: CompactString) -> Subscriber {
-    Subscriber { filter: ClusterFilter::parse(&clusters), clusters }
+    Subscriber { filter: ClusterFilter::parse(&clusters), clusters, attributes: None }
 }
 
 fn done((): ()) -> Reply {

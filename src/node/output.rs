@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use crate::{
     model::{ClientId, Instance, Millis, Namespace, ServiceKey, Switches},
     push::{Oversized, Push},
-    registry::{ClientDetail, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
+    registry::{ClientDetail, Found, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
     wire::ServiceInfo,
 };
 
@@ -23,6 +23,8 @@ pub enum Reply {
     Beat(Beat),
     /// A list.
     View(View),
+    /// What is at an address of a service.
+    Instance(Found),
     /// Instances with their publishers, in the order of lists; none when no such service is listed.
     Instances(Option<Vec<(ClientId, Instance)>>),
     /// A service; none when no such service is listed.

@@ -8,7 +8,7 @@ use crate::{
     model::{Attributes, ClientId, Now, ServiceKey, Tick},
     node::{Node, Rejection, Reply, subscriber},
     push::PushNo,
-    registry::{Command, Selection},
+    registry::{Command, Selection, Subscriber},
 };
 
 /// A poll of a service by a client that is reached by datagrams.
@@ -31,13 +31,13 @@ impl Node {
     pub(super) fn polled(&mut self, now: Now, poll: Poll) -> Result<Reply, Rejection> {
         let Poll { from, attributes, service, clusters, healthy_only } = poll;
         let client = ClientId::reached_at(from);
-        let subscriber = subscriber(clusters);
+        let subscriber = Subscriber { attributes: Some(Box::new(attributes)), ..subscriber(clusters) };
         let selection = Selection { filter: subscriber.filter.clone(), healthy_only };
         let numbers = self.numbers(&service, &client);
         let known = numbers.and_then(|(service, client)| self.registry.subscriber(service, client));
-        // Not again with the same filter: that would call off the push in flight.
-        if known.is_none_or(|known| known.clusters != subscriber.clusters) {
-            self.apply(now.tick, Command::Connect(client.clone(), attributes))?;
+        // Not again when it is the same: that would call off the push in flight.
+        if known.is_none_or(|known| *known != subscriber) {
+            self.apply(now.tick, Command::Connect(client.clone(), Attributes::default()))?;
             let (client, service) = (client.clone(), service.clone());
             self.apply(now.tick, Command::Subscribe { client, service, subscriber })?;
         }

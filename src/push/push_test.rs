@@ -93,7 +93,8 @@ impl Scene {
 
     pub(super) fn subscribe(&mut self, client: &str, service: &str, clusters: &str) {
         self.connect(client);
-        let subscriber = Subscriber { clusters: clusters.into(), filter: ClusterFilter::parse(clusters) };
+        let subscriber =
+            Subscriber { clusters: clusters.into(), filter: ClusterFilter::parse(clusters), attributes: None };
         self.apply(Command::Subscribe { client: client.into(), service: key(service), subscriber });
     }
 
@@ -412,7 +413,7 @@ fn a_poll_is_bounded_and_one_service_is_always_finished() {
     let many = limits::PUSHES_PER_POLL + 50;
     for n in 0..many {
         scene.connect(&format!("b{n}"));
-        let subscriber = Subscriber { clusters: "".into(), filter: ClusterFilter::default() };
+        let subscriber = Subscriber { clusters: "".into(), filter: ClusterFilter::default(), attributes: None };
         let service = key(&format!("s{n}"));
         let mut changes = Vec::new();
         for service in [service, key("all")] {

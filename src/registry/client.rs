@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::{Attributes, ClientId, Tick},
-    registry::ServiceNo,
+    registry::{ServiceNo, Subscriber},
 };
 
 /// A client's place in the registry. Given to another client once this one is gone.
@@ -27,6 +27,11 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(now: Tick, id: ClientId, attributes: Attributes) -> Self {
         Self { id, attributes, updated: now, revision: 0, publishes: BTreeSet::new(), subscribes: BTreeSet::new() }
+    }
+
+    /// What it says of itself as this subscriber.
+    pub(super) fn attributes_as<'a>(&'a self, subscriber: &'a Subscriber) -> &'a Attributes {
+        subscriber.attributes.as_deref().unwrap_or(&self.attributes)
     }
 
     /// Takes note of a change of what it publishes.

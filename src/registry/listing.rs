@@ -68,8 +68,8 @@ pub struct ClientDetail {
     pub updated: Tick,
     /// What it publishes, by service.
     pub publishes: Vec<(ServiceKey, Published)>,
-    /// The services it subscribes to.
-    pub subscribes: Vec<ServiceKey>,
+    /// The services it subscribes to, and what it says of itself there.
+    pub subscribes: Vec<(ServiceKey, Attributes)>,
 }
 
 impl Registry {
@@ -114,8 +114,8 @@ impl Registry {
         let Some(number) = self.find(key) else { return Vec::new() };
         let detail = |(client, subscriber): (ClientNo, &Subscriber)| {
             let client = &self.clients[client.0 as usize];
-            let (id, attributes) = (client.id.clone(), client.attributes.clone());
-            SubscriberDetail { client: id, attributes, clusters: subscriber.clusters.clone() }
+            let attributes = client.attributes_as(subscriber).clone();
+            SubscriberDetail { client: client.id.clone(), attributes, clusters: subscriber.clusters.clone() }
         };
         let mut found: Vec<_> = self.subscribers(number).map(detail).collect();
         found.sort_by(|a, b| a.client.host_port().cmp(&b.client.host_port()).then_with(|| a.client.cmp(&b.client)));
@@ -141,11 +141,15 @@ impl Registry {
             let published = service.published_by(number).expect("the index agrees with the client");
             (service.key.clone(), published.clone())
         };
+        let subscription = |service: &Service| {
+            let subscriber = service.subscribers.get(&number).expect("the index agrees with the client");
+            (service.key.clone(), client.attributes_as(subscriber).clone())
+        };
         Some(ClientDetail {
             attributes: client.attributes.clone(),
             updated: client.updated,
             publishes: services(&client.publishes).into_iter().map(publication).collect(),
-            subscribes: services(&client.subscribes).into_iter().map(|service| service.key.clone()).collect(),
+            subscribes: services(&client.subscribes).into_iter().map(subscription).collect(),
         })
     }
 }

@@ -41,7 +41,8 @@ impl Scene {
     }
 
     fn subscribe(&mut self, client: &str, service: &ServiceKey, clusters: &str) {
-        let subscriber = Subscriber { clusters: clusters.into(), filter: ClusterFilter::parse(clusters) };
+        let subscriber =
+            Subscriber { clusters: clusters.into(), filter: ClusterFilter::parse(clusters), attributes: None };
         self.apply(Command::Subscribe { client: client.into(), service: service.clone(), subscriber });
     }
 
@@ -212,7 +213,11 @@ fn a_client_shows_what_it_does_and_since_when() {
     let detail = scene.registry.client_detail(&"a".into()).expect("there");
     let batch = |port| Published::Batch([instance(port)].into());
     assert_eq!(detail.publishes, [(s.clone(), batch(1)), (t.clone(), batch(2))]);
-    assert_eq!((detail.subscribes, detail.updated), (vec![t.clone()], Tick(10)), "a subscription publishes nothing");
+    assert_eq!(
+        (detail.subscribes, detail.updated),
+        (vec![(t.clone(), Attributes::default())], Tick(10)),
+        "a subscription publishes nothing"
+    );
     scene.apply(Command::Deregister { client: "a".into(), service: t });
     let detail = scene.registry.client_detail(&"a".into()).expect("there");
     assert_eq!((detail.publishes.len(), detail.updated), (1, Tick(20)));

@@ -32,7 +32,9 @@ impl Checked {
     fn shown(&self, port: u16) -> Instance {
         let service = key("s");
         let all = self.registry.visible(&service).expect("listed");
-        all.map(|(_, shown)| shown.into_owned()).find(|shown| shown.port == port).expect("published")
+        let shown = all.map(|(_, shown)| shown.into_owned()).find(|shown| shown.port == port).expect("published");
+        assert_eq!(self.registry.instance(&service, &address(&shown)), Found::One(Box::new(shown.clone())));
+        shown
     }
 
     fn pass(&mut self, millis: u64) {

@@ -38,7 +38,7 @@ pub use listing::{Among, ClientDetail, ServiceSummary, Stretch, SubscriberDetail
 pub use metadata::ServiceDetail;
 pub use record::address;
 pub use service::{ServiceNo, Subscriber};
-pub use view::Selection;
+pub use view::{Found, Selection};
 
 use crate::{
     model::{ClientId, Millis, Published, ServiceKey, Tick},

@@ -22,7 +22,7 @@ pub(super) fn one(port: u16) -> Published {
 }
 
 fn subscriber() -> Subscriber {
-    Subscriber { clusters: Default::default(), filter: ClusterFilter::default() }
+    Subscriber { clusters: Default::default(), filter: ClusterFilter::default(), attributes: None }
 }
 
 /// A registry with its checks run after every step.

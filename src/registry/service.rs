@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClusterFilter, Millis, Published, ServiceKey},
+    model::{Attributes, ClusterFilter, Millis, Published, ServiceKey},
     registry::{ClientNo, record::Record},
 };
 
@@ -20,6 +20,8 @@ pub struct Subscriber {
     pub clusters: CompactString,
     /// What it means.
     pub filter: ClusterFilter,
+    /// What a subscriber by polling says of itself with each poll; a connection says it once for all.
+    pub attributes: Option<Box<Attributes>>,
 }
 
 /// What one client publishes for a service. There is one at most for each client.

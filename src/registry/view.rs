@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    model::{ClientId, ClusterFilter, Instance, Millis, ServiceKey, Tick},
+    model::{Address, ClientId, ClusterFilter, Instance, Millis, ServiceKey, Tick},
     registry::{ClientNo, Encoded, Registry, ServiceNo, service::Service},
     wire::encode_host,
 };
@@ -18,6 +18,17 @@ pub struct Selection {
     pub filter: ClusterFilter,
     /// Without unhealthy ones.
     pub healthy_only: bool,
+}
+
+/// What is found at an address of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// The service has no instances.
+    Empty,
+    /// It has others.
+    Other,
+    /// This.
+    One(Box<Instance>),
 }
 
 impl Registry {
@@ -38,6 +49,16 @@ impl Registry {
         let service = &self.services[self.find(service)?.0 as usize];
         let visible = || service.visible().map(|(client, instance)| (self.client_id(client), instance));
         service.listed.then(visible)
+    }
+
+    /// One instance as it is shown, or why there is none. Looks without copying the others.
+    pub fn instance(&self, service: &ServiceKey, address: &Address) -> Found {
+        let service = self.find(service).map(|number| &self.services[number.0 as usize]);
+        let Some(service) = service.filter(|service| service.instances() > 0) else { return Found::Empty };
+        match service.newest_at(address) {
+            Some(instance) => Found::One(Box::new(service.shown(instance).into_owned())),
+            None => Found::Other,
+        }
     }
 
     /// A stamp for what a reader of the service is shown now: `clock` gives hybrid time not below a floor. Greater than
@@ -83,11 +104,25 @@ impl Service {
                 }
             }
         }
-        let shown = |instance| match &self.record {
+        newest.into_values().map(|(_, client, instance)| (client, self.shown(instance)))
+    }
+
+    /// The instance at an address that is not hidden by a newer one; within one batch the later one counts.
+    fn newest_at(&self, address: &Address) -> Option<&Instance> {
+        let wanted = (address.ip.as_str(), address.port, address.cluster.as_str());
+        let all = self.publications.iter().flat_map(|publication| {
+            publication.content.instances().iter().map(|instance| (publication.order, instance))
+        });
+        let found = all.filter(|(_, instance)| instance.address() == wanted).max_by_key(|(order, _)| *order);
+        found.map(|(_, instance)| instance)
+    }
+
+    /// The instance as readers are shown it.
+    fn shown<'a>(&'a self, instance: &'a Instance) -> Cow<'a, Instance> {
+        match &self.record {
             None => Cow::Borrowed(instance),
             Some(record) => record.shown(instance),
-        };
-        newest.into_values().map(move |(_, client, instance)| (client, shown(instance)))
+        }
     }
 
     /// Selects and encodes, in the order of Nacos's rule: cluster and enabled, healthy only, then protection.

@@ -7,6 +7,7 @@ mod case;
 mod compare;
 mod deviations;
 mod lists;
+mod persistent;
 mod run;
 mod send;
 mod simulated;

@@ -14,7 +14,7 @@ use crate::{
             param::{EPHEMERAL, GROUP, IP, NAMESPACE, PORT, SERVICE},
         },
     },
-    model::{ClientId, Instance, Millis, ServiceKey},
+    model::{Attributes, ClientId, Instance, Millis, ServiceKey},
     node::{Input, Reply},
     registry::ClientDetail,
 };
@@ -186,15 +186,15 @@ fn place(call: &Call<'_>, instance: &Instance) -> Value {
 }
 
 fn subscribed(call: &Call<'_>) -> Result<Step, Fault> {
-    let (id, ClientDetail { attributes, subscribes, .. }, _) = found(call)?;
+    let (id, ClientDetail { subscribes, .. }, _) = found(call)?;
     let (ip, port) = id.host_port();
     let address = format!("{ip}:{port}");
-    let subscriber = if call.generation == V3 {
-        json!({"clientId": null, "appName": attributes.app, "agent": attributes.agent, "address": address})
-    } else {
-        json!({"app": attributes.app, "agent": attributes.agent, "addr": address})
+    let subscriber = |of: &Attributes| match call.generation {
+        V3 => json!({"clientId": null, "appName": of.app, "agent": of.agent, "address": address}),
+        _ => json!({"app": of.app, "agent": of.agent, "addr": address}),
     };
-    let services = subscribes.iter().map(|service| service_of(call, service, Value::Null, subscriber.clone()));
+    let services =
+        subscribes.iter().map(|(service, attributes)| service_of(call, service, Value::Null, subscriber(attributes)));
     Ok(Answer::json(&services.collect::<Vec<_>>()))
 }
 

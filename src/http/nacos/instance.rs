@@ -19,9 +19,9 @@ use crate::{
             },
         },
     },
-    model::{ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, ServiceKey},
+    model::{Address, ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, ServiceKey},
     node::{Input, Poll, Reply},
-    registry::Selection,
+    registry::{Found, Selection},
     wire,
 };
 
@@ -218,13 +218,17 @@ fn list(call: &Call<'_>) -> Result<Step, Fault> {
 impl Call<'_> {
     /// One instance of a service, or why there is none.
     pub(super) fn find(&self, service: &ServiceKey, address: (&str, u16, &str)) -> Result<Instance, Fault> {
-        let instances = self.instances(service)?.unwrap_or_default();
-        if instances.is_empty() {
-            let (cluster, service) = (address.2, service.grouped());
-            return Err(Fault::not_found(format!("no ips found for cluster {cluster} in service {service}")));
+        let (ip, port, cluster) = address;
+        let address = Address { ip: ip.into(), port, cluster: cluster.into() };
+        match self.handle(Input::Instance { service: service.clone(), address })? {
+            Reply::Instance(Found::One(instance)) => Ok(*instance),
+            Reply::Instance(Found::Other) => Err(Fault::not_found("no matched ip found!")),
+            Reply::Instance(Found::Empty) => {
+                let service = service.grouped();
+                Err(Fault::not_found(format!("no ips found for cluster {cluster} in service {service}")))
+            }
+            other => unreachable!("an instance is answered with an instance, not {other:?}"),
         }
-        let found = instances.into_iter().find(|instance| instance.address() == address);
-        found.ok_or_else(|| Fault::not_found("no matched ip found!"))
     }
 
     /// All instances of a service that is there.

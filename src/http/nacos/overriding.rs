@@ -25,7 +25,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new(Put, "/v1/ns/instance", V1, &REPLACE),
     Route::new(Put, "/v2/ns/instance", V2, &REPLACE),
     Route::new(Put, "/v3/admin/ns/instance", V3, &REPLACE),
-    Route::new(Put, "/v3/console/ns/instance", V3, &REPLACE),
+    Route::new(Put, "/v3/console/ns/instance", V3, &CONSOLE_REPLACE),
     Route::new(Patch, "/v1/ns/instance", V1, &AMEND),
     Route::new(Patch, "/v2/ns/instance", V2, &AMEND),
     Route::new(Put, "/v3/admin/ns/instance/partial", V3, &AMEND),
@@ -45,6 +45,8 @@ const REPLACE: Operation = Operation {
     faults: &[],
     run: replace,
 };
+
+const CONSOLE_REPLACE: Operation = Operation { run: console_replace, ..REPLACE };
 
 const AMEND: Operation = Operation {
     name: "amendInstance",
@@ -100,14 +102,22 @@ const REMOVE: Operation = Operation {
 };
 
 fn replace(call: &Call<'_>) -> Result<Step, Fault> {
+    replace_one(call, call.flag("ephemeral", true)?)
+}
+
+/// Consoles say nothing of the kind and mean persistent, which only shows when the service is not there.
+fn console_replace(call: &Call<'_>) -> Result<Step, Fault> {
+    replace_one(call, call.flag("ephemeral", false)?)
+}
+
+fn replace_one(call: &Call<'_>, ephemeral: bool) -> Result<Step, Fault> {
     let service = call.service()?;
     let (_, instance) = call.instance()?;
-    call.flag("ephemeral", true)?;
     if call.detail(&service)?.is_none() {
         let ServiceKey { namespace, group, name } = &service;
         return Err(Fault::instance(format!(
             "service not found, namespace: {namespace}, service: Service{{namespace='{namespace}', group='{group}', \
-             name='{name}', ephemeral=true, revision=0}}"
+             name='{name}', ephemeral={ephemeral}, revision=0}}"
         )));
     }
     let amendment = Amendment {

@@ -15,7 +15,6 @@ const NAN: &str = "NaN is no weight";
 const BLANK: &str = "Nobody can be reached at a blank address";
 const LABEL: &str = "A label without a value is none";
 const UNREADABLE: &str = "What does not read is the caller's fault, 400, in every generation";
-
 const CALLER: &str = "What a caller left out or spelled wrong is 400, not the 500 of an accident";
 const NO_NAMESPACE: &str = "A namespace that is not there is 404, not the 500 of an accident";
 const RESERVED: &str = "The id `public` is the default namespace's, in every generation";
@@ -36,6 +35,9 @@ const FILTERS: &str = "Filters work, and may be left out";
 const SHOWN_ADDRESS: &str = "The address of a client is always shown";
 const ASKED_FROM: &str = "Who names a port without an address is reached, and shown, where it asks from";
 const LABELS: &str = "One instance whose labels become equal does not fail the whole answer: the last label stays";
+const NULL: &str = "The text `null` is no selector, and what consoles send for none";
+const LAG: &str = "What a write changed is shown by the next read";
+const NAMELESS: &str = "A service without a name stops the cleaning of all services there";
 
 /// All of them.
 pub const DEVIATIONS: &[Deviation] = &[
@@ -105,7 +107,6 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v1-client/list-accept-text-html", why: ACCEPT },
     Deviation { id: "v3-admin-instance/list-accept-text-html", why: ACCEPT },
     Deviation { id: "v3-client-instance/list-accept-text-html", why: ACCEPT },
-    Deviation { id: "v1-misc/path-trace-instance", why: METHOD },
     Deviation { id: "v2-misc/path-post-instance-list", why: METHOD },
     Deviation { id: "v2-misc/path-delete-service-list", why: METHOD },
     Deviation { id: "v2-misc/path-patch-service", why: METHOD },
@@ -210,4 +211,82 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v3-admin-service/list-pageno=abc", why: CALLER },
     Deviation { id: "v3-console-service/list-pageno=abc", why: CALLER },
     Deviation { id: "v3-console-instance/list-pagesize-0", why: CALLER },
+    Deviation { id: "v1-client/instance-register-metadata-k-only", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-broken-json", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-json-array", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-json-array-value", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-json-nested", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-k=", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-k=v-k", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-k=v=w", why: CALLER },
+    Deviation { id: "v1-instance/register-metadata-single-quotes", why: CALLER },
+    Deviation { id: "v1-instance/update-metadata-broken", why: CALLER },
+    Deviation { id: "v1-metadata-batch/batch-update-with-broken-instances", why: CALLER },
+    Deviation { id: "v1-patch/patch-metadata-broken", why: CALLER },
+    Deviation { id: "v1-service/create-invalid-metadata-broken", why: CALLER },
+    Deviation { id: "v1-service/create-invalid-metadata-k-only", why: CALLER },
+    Deviation { id: "v1-service/create-invalid-protectthreshold=abc", why: CALLER },
+    Deviation { id: "v1-service/create-invalid-protectthreshold=nan", why: NAN },
+    Deviation { id: "v1-service/create-invalid-servicename-empty", why: NAMELESS },
+    Deviation { id: "v1-service/create-selector-broken", why: CALLER },
+    Deviation { id: "v1-service/create-selector-text-null", why: NULL },
+    Deviation { id: "v1-service/update-with-instances", why: LAG },
+    Deviation { id: "v2-health/health-by-post", why: METHOD },
+    Deviation { id: "v2-instance/register-invalid-number-weight=1-5", why: CALLER },
+    Deviation { id: "v2-instance/register-invalid-number-weight=abc", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-broken-json", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-colon-form-k-v", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-json-array", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-json-array-value", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-k-only", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-k=", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-k=v-k", why: CALLER },
+    Deviation { id: "v2-instance/register-metadata-trailing-comma-in-json", why: CALLER },
+    Deviation { id: "v2-instance/register-optional-enabled=xyz", why: CALLER },
+    Deviation { id: "v2-instance/update-enabled=false-hides-from-list", why: ID },
+    Deviation { id: "v2-instance/update-invalid-weight=abc", why: CALLER },
+    Deviation { id: "v2-instance/update-metadata-broken", why: CALLER },
+    Deviation { id: "v2-instance/update-metadata-weight-and-enabled", why: ID },
+    Deviation { id: "v2-list/list-healthyonly-healthyonly=xyz", why: CALLER },
+    Deviation { id: "v2-metadata-batch/batch-update-with-broken-instances", why: CALLER },
+    Deviation { id: "v2-patch/patch-metadata-broken", why: CALLER },
+    Deviation { id: "v2-service/create-ephemeral-ephemeral=xyz", why: CALLER },
+    Deviation { id: "v2-service/create-grouped-name", why: GROUPED },
+    Deviation { id: "v2-service/create-invalid-empty-group", why: GROUPED },
+    Deviation { id: "v2-service/create-invalid-metadata-broken", why: CALLER },
+    Deviation { id: "v2-service/create-invalid-protectthreshold=abc", why: CALLER },
+    Deviation { id: "v2-service/create-invalid-protectthreshold=nan", why: NAN },
+    Deviation { id: "v2-service/create-selector-broken", why: CALLER },
+    Deviation { id: "v2-service/create-selector-text-null", why: NULL },
+    Deviation { id: "v2-service/delete-grouped-name", why: GROUPED },
+    Deviation { id: "v2-service/get-grouped-name", why: GROUPED },
+    Deviation { id: "v2-service/list-paging-pageno=abc", why: CALLER },
+    Deviation { id: "v3-admin-instance/batch-update-broken-instances", why: CALLER },
+    Deviation { id: "v3-admin-instance/batch-update-broken-metadata", why: CALLER },
+    Deviation { id: "v3-admin-instance/list-healthyonly=xyz", why: CALLER },
+    Deviation { id: "v3-admin-instance/partial-metadata-broken", why: CALLER },
+    Deviation { id: "v3-admin-instance/register-invalid-number-weight=1-5", why: CALLER },
+    Deviation { id: "v3-admin-instance/register-invalid-number-weight=abc", why: CALLER },
+    Deviation { id: "v3-admin-instance/register-metadata-json-nested", why: CALLER },
+    Deviation { id: "v3-admin-instance/register-metadata-k-only", why: CALLER },
+    Deviation { id: "v3-admin-instance/register-metadata-k=", why: CALLER },
+    Deviation { id: "v3-admin-instance/register-optional-enabled=xyz", why: CALLER },
+    Deviation { id: "v3-admin-instance/register-optional-healthy=xyz", why: CALLER },
+    Deviation { id: "v3-admin-service/create-invalid-ephemeral=xyz", why: CALLER },
+    Deviation { id: "v3-admin-service/create-invalid-protectthreshold=nan", why: NAN },
+    Deviation { id: "v3-admin-service/create-selector-broken", why: CALLER },
+    Deviation { id: "v3-admin-service/create-selector-text-null", why: NULL },
+    Deviation { id: "v3-client-beat/beat-heartbeat=xyz", why: CALLER },
+    Deviation { id: "v3-client-instance/register-invalid-number-weight=1-5", why: CALLER },
+    Deviation { id: "v3-client-instance/register-invalid-number-weight=abc", why: CALLER },
+    Deviation { id: "v3-client-instance/register-metadata-broken-json", why: CALLER },
+    Deviation { id: "v3-client-instance/register-metadata-json-array", why: CALLER },
+    Deviation { id: "v3-client-instance/register-metadata-json-nested", why: CALLER },
+    Deviation { id: "v3-client-instance/register-metadata-k=", why: CALLER },
+    Deviation { id: "v3-client-instance/register-optional-enabled=xyz", why: CALLER },
+    Deviation { id: "v3-console-service/create-invalid-metadata-broken", why: CALLER },
+    Deviation { id: "v3-console-service/create-invalid-protectthreshold=abc", why: CALLER },
+    Deviation { id: "v3-console-service/create-invalid-protectthreshold=nan", why: NAN },
+    Deviation { id: "v3-console-service/create-selector-broken", why: CALLER },
+    Deviation { id: "v3-console-service/create-selector-text-null", why: NULL },
 ];

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{
     compare::Degree,
     deviations::DEVIATIONS,
-    lists::{Deviation, WAITING, Waiting, deviation, waiting},
+    lists::{Deviation, deviation, waits},
+    persistent::PERSISTENT,
     run::Ran,
 };
 
@@ -14,22 +15,20 @@ const SHOWN: usize = 4;
 
 /// Cases answered otherwise that are on no list.
 pub fn unlisted(ran: &[Ran]) -> Vec<String> {
-    unlisted_by(ran, DEVIATIONS, WAITING)
+    unlisted_by(ran, DEVIATIONS, PERSISTENT)
 }
 
 /// Entries of the lists that are true no more.
 pub fn outdated(ran: &[Ran]) -> Vec<String> {
-    outdated_by(ran, DEVIATIONS, WAITING)
+    outdated_by(ran, DEVIATIONS, PERSISTENT)
 }
 
-fn unlisted_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Vec<String> {
-    let is_listed = |id: &str| {
-        deviations.iter().any(|listed| listed.id == id) || waiting.iter().any(|listed| id.starts_with(listed.prefix))
-    };
+fn unlisted_by(ran: &[Ran], deviations: &[Deviation], waiting: &[&str]) -> Vec<String> {
+    let is_listed = |id: &str| deviations.iter().any(|listed| listed.id == id) || waiting.contains(&id);
     ran.iter().filter(|it| !it.passes() && !is_listed(&it.case.id)).map(|it| report(it, SHOWN)).collect()
 }
 
-fn outdated_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Vec<String> {
+fn outdated_by(ran: &[Ran], deviations: &[Deviation], waiting: &[&str]) -> Vec<String> {
     let mut faults = Vec::new();
     for listed in deviations {
         let cases = ran.iter().filter(|it| it.case.id == listed.id);
@@ -38,10 +37,9 @@ fn outdated_by(ran: &[Ran], deviations: &[Deviation], waiting: &[Waiting]) -> Ve
             faults.push(format!("  {} is listed more than once", listed.id));
         }
     }
-    for listed in waiting {
-        let is_own = |id: &str| id.starts_with(listed.prefix) && deviations.iter().all(|other| other.id != id);
-        let cases = ran.iter().filter(|it| is_own(&it.case.id));
-        faults.extend(stale(listed.prefix, &format!("waits for {}", listed.feature), cases));
+    for id in waiting {
+        let cases = ran.iter().filter(|it| it.case.id == *id);
+        faults.extend(stale(id, "waits for persistent instances", cases));
     }
     faults
 }
@@ -71,10 +69,10 @@ fn report(it: &Ran, limit: usize) -> String {
 pub fn show(ran: &[Ran]) {
     for it in ran {
         let id = it.case.id.as_str();
-        let listed = match (deviation(id), waiting(id)) {
+        let listed = match (deviation(id), waits(id)) {
             (Some(listed), _) => format!("  [deviates: {}]", listed.why),
-            (None, Some(listed)) => format!("  [waits for {}]", listed.feature),
-            (None, None) => String::new(),
+            (None, true) => "  [waits for persistent instances]".to_owned(),
+            (None, false) => String::new(),
         };
         let (verdict, degree) = (if it.passes() { "pass" } else { "FAIL" }, it.differences.degree());
         println!("{verdict} {id} {degree:?}{listed}: {}\n{}", it.case.title, it.answers.trim_end());
@@ -99,7 +97,7 @@ pub fn table(ran: &[Ran]) -> String {
         let id = it.case.id.as_str();
         let column = match it.differences.degree() {
             _ if deviation(id).is_some() => Some(5),
-            _ if waiting(id).is_some() => Some(6),
+            _ if waits(id) => Some(6),
             Degree::Exact => Some(1),
             Degree::Lenient => Some(2),
             Degree::Essential => Some(3),
@@ -131,7 +129,7 @@ mod tests {
     use crate::http_golden::compare::Differences;
 
     const DEVIATING: &[Deviation] = &[Deviation { id: "a/2", why: "a reason" }];
-    const AREA: &[Waiting] = &[Waiting { prefix: "a/", feature: "a feature" }];
+    const WAITING: &[&str] = &["a/1", "a/2"];
 
     /// Cases by id, each as it passed.
     fn ran(cases: [(&str, bool); 3]) -> Vec<Ran> {
@@ -152,7 +150,7 @@ mod tests {
         let ran = ran([("a/1", false), ("a/2", false), ("b/1", false)]);
         assert_eq!(unlisted_by(&ran, &[], &[]).len(), 3);
         assert_eq!(unlisted_by(&ran, DEVIATING, &[]).len(), 2);
-        let left = unlisted_by(&ran, DEVIATING, AREA);
+        let left = unlisted_by(&ran, DEVIATING, WAITING);
         assert!(left.len() == 1 && left[0].contains("b/1"), "{left:?}");
     }
 
@@ -161,16 +159,10 @@ mod tests {
         let outdated = |ones: [bool; 2], deviations, waiting| {
             outdated_by(&ran([("a/1", ones[0]), ("a/2", ones[1]), ("b/1", true)]), deviations, waiting).len()
         };
-        assert_eq!(outdated([false, false], DEVIATING, AREA), 0);
-        assert_eq!(outdated([false, true], &[], AREA), 0, "an area of which something passes waits on");
-        assert_eq!(outdated([true, true], &[], AREA), 1);
-        assert_eq!(
-            outdated([true, false], DEVIATING, AREA),
-            1,
-            "what deviates on purpose does not keep an area waiting"
-        );
-        assert_eq!(outdated([false, true], DEVIATING, AREA), 1);
-        let nothing = &[Waiting { prefix: "c/", feature: "nothing there is" }];
-        assert_eq!(outdated([false, false], &[], nothing), 1);
+        assert_eq!(outdated([false, false], DEVIATING, &["a/1"]), 0);
+        assert_eq!(outdated([false, true], &[], WAITING), 1);
+        assert_eq!(outdated([true, true], &[], WAITING), 2);
+        assert_eq!(outdated([false, true], DEVIATING, &["a/1"]), 1);
+        assert_eq!(outdated([false, false], &[], &["c/1"]), 1);
     }
 }
