@@ -88,22 +88,27 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
         .route("/services/protection", post(native::protect))
         .route("/openapi.json", get(nacos::openapi::serve))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister))
-        .route_layer(count_as("native"));
-    let (unknown, unknown_method) = (metrics.http("unknown", NO_GENERATION), metrics.http("unknown", NO_GENERATION));
+        .route_layer(count_as("native"))
+        .layer(DefaultBodyLimit::max(BODY_BYTES));
+    let nobody = |answer: fn(&Method, &Uri) -> Response| {
+        let counter = metrics.http("unknown", NO_GENERATION);
+        move |State(api): State<Arc<Api>>, request: Request| async move {
+            match nacos::refusal(&api, &request) {
+                Some(refused) => refused,
+                None => count(&counter, std::future::ready(answer(request.method(), request.uri()))).await,
+            }
+        }
+    };
     Router::new()
         .nest("/nacos", nacos::router(&metrics, settings, false).merge(console.clone()))
         .route("/nacos", get(pages::to_context).route_layer(count_as("page")))
         .route("/nacos/", get(pages::index).route_layer(count_as("page")))
         .route("/", get(pages::index).route_layer(count_as("page")))
         .merge(console)
-        .fallback(move |method: Method, uri: Uri| async move { count(&unknown, nacos::unknown(method, uri)).await })
-        .method_not_allowed_fallback(move |method: Method, uri: Uri| async move {
-            count(&unknown_method, nacos::unknown_method(method, uri)).await
-        })
+        .fallback(nobody(nacos::unknown))
+        .method_not_allowed_fallback(nobody(nacos::unknown_method))
         .nest("/roster/v1", native)
         .route("/metrics", get(native::metrics).route_layer(count_as("metrics")))
-        .layer(middleware::from_fn_with_state(api.clone(), nacos::admit))
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(api)
 }
 

@@ -4,7 +4,7 @@
 use axum::{
     body::{Bytes, HttpBody},
     extract::{
-        FromRequest, FromRequestParts, Multipart, RawPathParams, Request,
+        DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, RawPathParams, Request,
         multipart::{MultipartError, MultipartRejection},
         rejection::BytesRejection,
     },
@@ -98,15 +98,24 @@ impl Params {
         let is = |expected: &str| kind.starts_with(expected.as_bytes());
         let (form, json, parts) =
             (is("application/x-www-form-urlencoded"), is("application/json"), is("multipart/form-data"));
-        let request = Request::from_parts(head, body);
-        if form {
-            params.read_pairs(&Bytes::from_request(request, &()).await?)?;
-        } else if json {
-            params.json = Some(Bytes::from_request(request, &()).await?).filter(|body| !body.is_empty());
-        } else if parts {
-            params.read_parts(Multipart::from_request(request, &()).await?).await?;
+        if form || json || parts {
+            let mut request = Request::from_parts(head, body);
+            DefaultBodyLimit::max(BODY_BYTES).apply(&mut request);
+            // Boxed: most requests have no body, and should not carry around the room for reading one.
+            Box::pin(params.read_body(request, form, json)).await?;
         }
         Ok(params)
+    }
+
+    async fn read_body(&mut self, request: Request, form: bool, json: bool) -> Result<(), Fault> {
+        if form {
+            self.read_pairs(&Bytes::from_request(request, &()).await?)
+        } else if json {
+            self.json = Some(Bytes::from_request(request, &()).await?).filter(|body| !body.is_empty());
+            Ok(())
+        } else {
+            self.read_parts(Multipart::from_request(request, &()).await?).await
+        }
     }
 
     fn read_pairs(&mut self, encoded: &[u8]) -> Result<(), Fault> {

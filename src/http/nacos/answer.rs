@@ -19,7 +19,7 @@ pub(super) enum Answer {
     /// A read, in the envelope where there is one.
     Data(Bytes),
     /// JSON that no generation wraps.
-    Bare(Value),
+    Bare(Bytes),
     /// A text that no generation wraps.
     Text(Cow<'static, str>),
 }
@@ -27,7 +27,12 @@ pub(super) enum Answer {
 impl Answer {
     /// A read, in the envelope where there is one.
     pub(super) fn of(data: &impl Serialize) -> Self {
-        Self::Data(serde_json::to_vec(data).expect("own types have text keys and finite numbers").into())
+        Self::Data(encoded(data))
+    }
+
+    /// JSON that no generation wraps.
+    pub(super) fn bare(data: &impl Serialize) -> Self {
+        Self::Bare(encoded(data))
     }
 
     /// A read that is all there is to do.
@@ -37,7 +42,7 @@ impl Answer {
 
     /// What the first generation wraps after all, in an envelope of its own (Nacos `RestResult`).
     pub(super) fn rest(data: &Value) -> Step {
-        Self::Bare(json!({"code": 200, "message": null, "data": data})).into()
+        Self::bare(&json!({"code": 200, "message": null, "data": data})).into()
     }
 
     /// The response as this generation writes it.
@@ -45,12 +50,15 @@ impl Answer {
         match (self, generation) {
             (Answer::Done, Generation::V1) => text("ok".into()),
             (Answer::Done, _) => as_json(enveloped(br#""ok""#)),
-            (Answer::Data(body), Generation::V1) => as_json(body),
+            (Answer::Data(body), Generation::V1) | (Answer::Bare(body), _) => as_json(body),
             (Answer::Data(body), _) => as_json(enveloped(&body)),
-            (Answer::Bare(body), _) => as_json(body.to_string().into()),
             (Answer::Text(body), _) => text(body),
         }
     }
+}
+
+fn encoded(data: &impl Serialize) -> Bytes {
+    serde_json::to_vec(data).expect("own types have text keys and finite numbers").into()
 }
 
 /// The envelope of success around JSON that is already encoded.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     http::nacos::{
@@ -114,7 +114,14 @@ fn result(beat: Beat, switches: &Switches) -> Answer {
         Beat::Alive { interval } => (BEAT_OK, interval),
         Beat::Unknown => (BEAT_UNKNOWN, switches.span(Span::ClientBeat)),
     };
-    Answer::Bare(
-        json!({"clientBeatInterval": interval, "code": code, "lightBeatEnabled": switches.flag(Flag::LightBeat)}),
-    )
+    Answer::bare(&Outcome { client_beat_interval: interval, code, light_beat_enabled: switches.flag(Flag::LightBeat) })
+}
+
+/// What a caller learns from a beat.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    client_beat_interval: u64,
+    code: u32,
+    light_beat_enabled: bool,
 }

@@ -131,11 +131,11 @@ fn checkers(call: &Call<'_>) -> Result<Step, Fault> {
         })
         .collect();
     let by_type = Value::Object(by_type);
-    Ok(if call.generation == V1 { Answer::Bare(by_type).into() } else { Answer::json(&by_type) })
+    Ok(if call.generation == V1 { Answer::bare(&by_type).into() } else { Answer::json(&by_type) })
 }
 
 fn greet(call: &Call<'_>) -> Result<Step, Fault> {
     let services = call.api.connections.runtime().stats().size.services;
     let greeting = format!("Hello! I am Roster and healthy! total services: {services}");
-    Ok(Answer::Bare(json!({"msg": greeting})).into())
+    Ok(Answer::bare(&json!({"msg": greeting})).into())
 }

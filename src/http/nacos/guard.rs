@@ -1,40 +1,38 @@
 //! What stands before all of the first naming API (http.md 2.3, 3.1): paths that are limited, a server that says it does not
 //! serve, and methods this API does not know.
 
-use std::sync::Arc;
-
 use axum::{
-    extract::{Request, State},
+    extract::{OriginalUri, Request},
     http::{Method, StatusCode, Uri},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use crate::{
     http::{
-        Api, Refused, caller, count,
+        Api, Refused, caller,
         nacos::{self, Generation},
     },
     model::Switches,
 };
 
-/// Answers a request in place of its handler when it must not get there.
-pub(in crate::http) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    if nacos::is_v1(request.uri()) {
-        let refusal = match api.switches() {
-            Ok(switches) => refusal(&switches, &request),
-            Err(rejection) => Some(Refused::from(rejection).into_response()),
-        };
-        if let Some(refusal) = refusal {
-            let counter = api.metrics.http("refused", Generation::V1.name());
-            return count(&counter, std::future::ready(refusal)).await;
-        }
+/// Answers a request in place of its handler when it must not get there. Not a layer of the router, which would cost every
+/// request more than all of this.
+pub(in crate::http) fn refusal(api: &Api, request: &Request) -> Option<Response> {
+    // Nested routers cut the context off.
+    let asked = request.extensions().get::<OriginalUri>().map_or(request.uri(), |asked| &asked.0);
+    if !nacos::is_v1(asked) {
+        return None;
     }
-    next.run(request).await
+    let refusal = match api.switches() {
+        Ok(switches) => refused_by(&switches, request, asked)?,
+        Err(rejection) => Refused::from(rejection).into_response(),
+    };
+    api.metrics.http("refused", Generation::V1.name()).begin().answered(refusal.status().as_u16());
+    Some(refusal)
 }
 
-fn refusal(switches: &Switches, request: &Request) -> Option<Response> {
-    if let Some(status) = limited(switches, request.uri()) {
+fn refused_by(switches: &Switches, request: &Request, asked: &Uri) -> Option<Response> {
+    if let Some(status) = limited(switches, asked) {
         return Some(status.into_response());
     }
     let status = switches.server_status();
@@ -46,7 +44,7 @@ fn refusal(switches: &Switches, request: &Request) -> Option<Response> {
         return Some((StatusCode::SERVICE_UNAVAILABLE, text).into_response());
     }
     // The router would have GET's handler answer a HEAD.
-    (request.method() == Method::HEAD).then(|| nacos::no_such_api(request.method(), request.uri()))
+    (request.method() == Method::HEAD).then(|| nacos::no_such_api(request.method(), asked))
 }
 
 /// The status of a path and query that begins as one of those an operator limited.

@@ -91,7 +91,7 @@ fn current(call: &Call<'_>) -> Result<Step, Fault> {
 
 /// The second generation wraps none of these.
 fn bare_in_v2(call: &Call<'_>, data: Value) -> Step {
-    if call.generation == V2 { Answer::Bare(data).into() } else { Answer::json(&data) }
+    if call.generation == V2 { Answer::bare(&data).into() } else { Answer::json(&data) }
 }
 
 fn done(call: &Call<'_>) -> Step {

@@ -39,5 +39,5 @@ fn login(call: &Call<'_>) -> Result<Step, Fault> {
         "globalAdmin": true,
         "username": username,
     });
-    Ok(Answer::Bare(token).into())
+    Ok(Answer::bare(&token).into())
 }

@@ -150,7 +150,7 @@ fn answer(call: &Call<'_>, data: &Value) -> Step {
 
 /// A refusal in the envelope of the first generation, with status 200.
 pub(super) fn rest_fault(code: u16, message: &str) -> Step {
-    Answer::Bare(json!({"code": code, "message": message, "data": null})).into()
+    Answer::bare(&json!({"code": code, "message": message, "data": null})).into()
 }
 
 fn this(call: &Call<'_>) -> Result<Step, Fault> {

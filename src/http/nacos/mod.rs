@@ -52,7 +52,7 @@ use crate::{
 use answer::Answer;
 use call::Call;
 use fault::Fault;
-pub(super) use guard::admit;
+pub(super) use guard::refusal;
 use operation::{Route, Step};
 
 /// Which spelling of the API a path belongs to.
@@ -113,7 +113,12 @@ pub(super) fn router(metrics: &Metrics, settings: &Settings, of_console: bool) -
         let counter = metrics.http(route.operation.name, route.generation.name());
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, request: Request| {
             let counter = counter.clone();
-            async move { count(&counter, answer(&api, &caller, request, route)).await }
+            async move {
+                match refusal(&api, &request) {
+                    Some(refused) => refused,
+                    None => count(&counter, answer(&api, &caller, request, route)).await,
+                }
+            }
         };
         // The third generation serves no path with a slash behind it.
         let router = match route.generation {
@@ -140,17 +145,13 @@ async fn perform(api: &Api, caller: &Caller, params: &Params, route: &Route) -> 
     match (route.operation.run)(&call)? {
         Step::Answer(answer) => Ok(answer),
         Step::Write(input, then) => then(call.handle(*input)?),
-        Step::Propose(proposal, then) => then(api.propose(*proposal).await?),
+        Step::Propose(proposal, then) => then(Box::pin(api.propose(*proposal)).await?),
     }
 }
 
 /// Paths that nobody serves: the first generation calls them unknown APIs (http.md 4.3).
-pub(super) async fn unknown(method: Method, uri: Uri) -> Response {
-    if is_v1(&uri) {
-        no_such_api(&method, &uri)
-    } else {
-        error_object(StatusCode::NOT_FOUND, &uri, "No message available")
-    }
+pub(super) fn unknown(method: &Method, uri: &Uri) -> Response {
+    if is_v1(uri) { no_such_api(method, uri) } else { error_object(StatusCode::NOT_FOUND, uri, "No message available") }
 }
 
 /// Methods that callers of the first generation use.
@@ -158,14 +159,14 @@ const KNOWN: [Method; 7] =
     [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
 
 /// Methods that a path does not serve.
-pub(super) async fn unknown_method(method: Method, uri: Uri) -> Response {
-    if is_v1(&uri) && KNOWN.contains(&method) {
-        return no_such_api(&method, &uri);
+pub(super) fn unknown_method(method: &Method, uri: &Uri) -> Response {
+    if is_v1(uri) && KNOWN.contains(method) {
+        return no_such_api(method, uri);
     }
-    if method == Method::OPTIONS {
+    if *method == Method::OPTIONS {
         return StatusCode::OK.into_response();
     }
-    error_object(StatusCode::METHOD_NOT_ALLOWED, &uri, &format!("Method '{method}' is not supported."))
+    error_object(StatusCode::METHOD_NOT_ALLOWED, uri, &format!("Method '{method}' is not supported."))
 }
 
 pub(super) fn is_v1(uri: &Uri) -> bool {

@@ -53,7 +53,7 @@ fn statuses(call: &Call<'_>) -> Result<Step, Fault> {
     let (group, name) = grouped.split_once("@@").unwrap_or(("", grouped));
     let instances = call.instances(&ServiceKey::new(namespace, group, name)?)?.unwrap_or_default();
     let ips: Vec<_> = instances.iter().map(|it| format!("{}:{}_{}", it.ip, it.port, it.healthy)).collect();
-    Ok(Answer::Bare(json!({"ips": ips})).into())
+    Ok(Answer::bare(&json!({"ips": ips})).into())
 }
 
 fn names(call: &Call<'_>) -> Result<Step, Fault> {

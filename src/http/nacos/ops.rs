@@ -79,7 +79,7 @@ fn raft(call: &Call<'_>) -> Result<Step, Fault> {
     Ok(match call.generation {
         V3 if COMMANDS.contains(&command) => {
             let why = "this node agrees with no other on changes";
-            Answer::Bare(json!({"code": 40_001, "message": "API function disabled.", "data": why})).into()
+            Answer::bare(&json!({"code": 40_001, "message": "API function disabled.", "data": why})).into()
         }
         V3 => Answer::json(&Value::Null),
         V1 | V2 if GROUPS.contains(&group) => rest_fault(500, &format!("Not support command : {command}")),

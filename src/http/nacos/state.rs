@@ -37,7 +37,7 @@ const STATE: Operation = Operation {
     run: |call| Ok(Answer::json(&state(call))),
 };
 
-const CONSOLE_STATE: Operation = Operation { run: |call| Ok(Answer::Bare(state(call)).into()), ..STATE };
+const CONSOLE_STATE: Operation = Operation { run: |call| Ok(Answer::bare(&state(call)).into()), ..STATE };
 
 const ANNOUNCEMENT: Operation = Operation {
     name: "getAnnouncement",
@@ -122,7 +122,7 @@ fn announcement(call: &Call<'_>) -> Result<Step, Fault> {
         V1 => Answer::rest(&text),
         V2 | V3 if text.is_null() => {
             let message = format!("Unsupported language: {language}");
-            Answer::Bare(json!({"code": 30_000, "message": message, "data": null})).into()
+            Answer::bare(&json!({"code": 30_000, "message": message, "data": null})).into()
         }
         V2 | V3 => Answer::json(&text),
     })
