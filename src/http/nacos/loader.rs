@@ -86,12 +86,12 @@ fn current(call: &Call<'_>) -> Result<Step, Fault> {
         (id.clone(), json!({"connectionId": id, "version": version}))
     };
     let all = Value::Object(call.api.connections.list().into_iter().map(shown).collect::<Map<_, _>>());
-    Ok(bare_in_v2(call, all))
+    Ok(bare_in_v2(call, &all))
 }
 
 /// The second generation wraps none of these.
-fn bare_in_v2(call: &Call<'_>, data: Value) -> Step {
-    if call.generation == V2 { Answer::bare(&data).into() } else { Answer::json(&data) }
+fn bare_in_v2(call: &Call<'_>, data: &Value) -> Step {
+    if call.generation == V2 { Answer::bare(data).into() } else { Answer::json(data) }
 }
 
 fn done(call: &Call<'_>) -> Step {
@@ -119,7 +119,7 @@ fn cluster(call: &Call<'_>) -> Result<Step, Fault> {
         "threshold": (count as f64 * 1.1).to_string(),
         "total": count,
     });
-    Ok(bare_in_v2(call, all))
+    Ok(bare_in_v2(call, &all))
 }
 
 fn reload(call: &Call<'_>) -> Result<Step, Fault> {
