@@ -57,11 +57,8 @@ impl Api {
     }
 
     /// All switches.
-    fn switches(&self) -> Result<Arc<Switches>, Rejection> {
-        match self.connections.runtime().handle(Input::Switches)? {
-            Reply::Switches(switches) => Ok(switches),
-            other => unreachable!("switches are answered with switches, not {other:?}"),
-        }
+    fn switches(&self) -> Arc<Switches> {
+        self.connections.runtime().switches()
     }
 
     /// Sets how much is logged, where the log is this program's to set.
@@ -82,7 +79,7 @@ impl Api {
 pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
     let metrics = api.metrics.clone();
     let count_as = |name| middleware::from_fn_with_state(metrics.http(name, NO_GENERATION), counted);
-    let console = nacos::router(&metrics, settings, true).merge(pages::router().route_layer(count_as("page")));
+    let pages = pages::router().route_layer(count_as("page"));
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
@@ -100,11 +97,12 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
         }
     };
     Router::new()
-        .nest("/nacos", nacos::router(&metrics, settings, false).merge(console.clone()))
+        .merge(nacos::router(&metrics, settings))
+        .nest("/nacos", pages.clone())
         .route("/nacos", get(pages::to_context).route_layer(count_as("page")))
         .route("/nacos/", get(pages::index).route_layer(count_as("page")))
         .route("/", get(pages::index).route_layer(count_as("page")))
-        .merge(console)
+        .merge(pages)
         .fallback(nobody(nacos::unknown))
         .method_not_allowed_fallback(nobody(nacos::unknown_method))
         .nest("/roster/v1", native)

@@ -119,8 +119,6 @@ pub enum Input {
     },
     /// All namespaces but the default one.
     Namespaces,
-    /// All switches.
-    Switches,
     /// A switch is set on this node alone.
     Switch(Switch),
     /// Some services in order; ask again from where they end.

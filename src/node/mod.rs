@@ -133,7 +133,6 @@ impl Node {
             Input::Service { service } => Ok(Reply::Service(self.registry.detail(&service).map(Box::new))),
             Input::Namespace { id } => Ok(Reply::Namespace(self.namespaces.get(&id).cloned().map(Box::new))),
             Input::Namespaces => Ok(Reply::Namespaces(self.namespaces.list())),
-            Input::Switches => Ok(Reply::Switches(self.switches.clone())),
             Input::Switch(switch) => Ok(self.switch(switch)),
             Input::Services { namespace, among, after } => {
                 Ok(Reply::Stretch(self.registry.stretch(namespace.as_deref(), among, after.as_ref())))
@@ -174,6 +173,11 @@ impl Node {
     pub fn next_deadline(&self) -> Option<Tick> {
         let parts = [self.registry.next_due(), self.health.next_due(), self.polling.next_due(), self.push.next_due()];
         parts.into_iter().flatten().min()
+    }
+
+    /// All switches. Another `Arc` after each change.
+    pub fn switches(&self) -> &Arc<Switches> {
+        &self.switches
     }
 
     /// Numbers for operators.

@@ -1,12 +1,10 @@
 //! All that a node answers and does.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Instance, Millis, Namespace, ServiceKey, Switches},
+    model::{ClientId, Instance, Millis, Namespace, ServiceKey},
     push::{Oversized, Push},
     registry::{ClientDetail, Found, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
     wire::ServiceInfo,
@@ -37,8 +35,6 @@ pub enum Reply {
     Namespace(Option<Box<Namespace>>),
     /// All namespaces but the default one, by id.
     Namespaces(Vec<Namespace>),
-    /// All switches.
-    Switches(Arc<Switches>),
     /// Some services.
     Stretch(Stretch),
     /// How much a service has; none when no such service is listed.

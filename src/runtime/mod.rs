@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 pub use ceiling::CeilingError;
@@ -27,7 +27,7 @@ pub use data_dir::{DataDir, DataDirError};
 pub use log::{Log, LogError};
 
 use crate::{
-    model::{Millis, Tick},
+    model::{Millis, Switches, Tick},
     node::{Input, Node, Output, Rejection, Reply, Settings, Stats},
 };
 
@@ -39,6 +39,8 @@ pub struct Runtime {
     /// The highest ceiling so far.
     ceiling: AtomicU64,
     locked: Mutex<Locked>,
+    /// The node's switches, for readers that look at them at each request.
+    switches: RwLock<Arc<Switches>>,
     wake: Notify,
 }
 
@@ -80,6 +82,7 @@ impl Runtime {
             began_above: stored,
             ceiling: AtomicU64::new(stored),
             locked: Mutex::new(Locked { node: Node::new(settings, stored), armed: None }),
+            switches: RwLock::default(),
             wake: Notify::new(),
         });
         runtime.raise_ceiling(data)?;
@@ -97,6 +100,7 @@ impl Runtime {
             let mut locked = self.locked.lock();
             let _invariants = Invariants::watch();
             let reply = locked.node.handle(self.clock.now(), input);
+            self.publish_switches(locked.node.switches());
             let deadline = locked.node.next_deadline();
             let earlier = deadline.is_some_and(|at| locked.armed.is_none_or(|armed| at < armed));
             if earlier {
@@ -108,6 +112,18 @@ impl Runtime {
             self.wake.notify_one();
         }
         reply
+    }
+
+    /// All switches as they are now, without the node's lock.
+    pub fn switches(&self) -> Arc<Switches> {
+        self.switches.read().clone()
+    }
+
+    fn publish_switches(&self, current: &Arc<Switches>) {
+        // A changed set is another one: whoever changes it leaves this one to its readers.
+        if !Arc::ptr_eq(&self.switches.read(), current) {
+            *self.switches.write() = current.clone();
+        }
     }
 
     /// Numbers about the node.

@@ -83,7 +83,7 @@ fn register_or_beat(call: &Call<'_>) -> Result<Step, Fault> {
 /// A full beat publishes the instance again if it is not known.
 fn beat(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.grouped_service()?;
-    let switches = call.switches()?;
+    let switches = call.api.switches();
     let given = call.params.text("beat");
     if given.trim().is_empty() {
         return match call.address() {

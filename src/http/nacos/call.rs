@@ -185,7 +185,7 @@ impl<'a> Call<'a> {
 
     /// Whether an instance lives by its client. For callers of the first generation who do not say, operators do.
     pub(super) fn ephemeral(&self) -> Result<bool, Fault> {
-        let default = self.generation != Generation::V1 || self.switches()?.flag(Flag::DefaultEphemeral);
+        let default = self.generation != Generation::V1 || self.api.switches().flag(Flag::DefaultEphemeral);
         self.flag("ephemeral", default)
     }
 

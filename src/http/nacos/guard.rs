@@ -2,14 +2,14 @@
 //! serve, and methods this API does not know.
 
 use axum::{
-    extract::{OriginalUri, Request},
+    extract::Request,
     http::{Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 
 use crate::{
     http::{
-        Api, Refused, caller,
+        Api, caller,
         nacos::{self, Generation},
     },
     model::Switches,
@@ -18,21 +18,16 @@ use crate::{
 /// Answers a request in place of its handler when it must not get there. Not a layer of the router, which would cost every
 /// request more than all of this.
 pub(in crate::http) fn refusal(api: &Api, request: &Request) -> Option<Response> {
-    // Nested routers cut the context off.
-    let asked = request.extensions().get::<OriginalUri>().map_or(request.uri(), |asked| &asked.0);
-    if !nacos::is_v1(asked) {
+    if !nacos::is_v1(request.uri()) {
         return None;
     }
-    let refusal = match api.switches() {
-        Ok(switches) => refused_by(&switches, request, asked)?,
-        Err(rejection) => Refused::from(rejection).into_response(),
-    };
+    let refusal = refused_by(&api.switches(), request)?;
     api.metrics.http("refused", Generation::V1.name()).begin().answered(refusal.status().as_u16());
     Some(refusal)
 }
 
-fn refused_by(switches: &Switches, request: &Request, asked: &Uri) -> Option<Response> {
-    if let Some(status) = limited(switches, asked) {
+fn refused_by(switches: &Switches, request: &Request) -> Option<Response> {
+    if let Some(status) = limited(switches, request.uri()) {
         return Some(status.into_response());
     }
     let status = switches.server_status();
@@ -44,7 +39,7 @@ fn refused_by(switches: &Switches, request: &Request, asked: &Uri) -> Option<Res
         return Some((StatusCode::SERVICE_UNAVAILABLE, text).into_response());
     }
     // The router would have GET's handler answer a HEAD.
-    (request.method() == Method::HEAD).then(|| nacos::no_such_api(request.method(), asked))
+    (request.method() == Method::HEAD).then(|| nacos::no_such_api(request.method(), request.uri()))
 }
 
 /// The status of a path and query that begins as one of those an operator limited.

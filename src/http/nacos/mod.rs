@@ -104,12 +104,15 @@ impl Generation {
     }
 }
 
-/// The routes of operations, each counted: those of the console, which other servers have on a port without a context, or
-/// all others.
-pub(super) fn router(metrics: &Metrics, settings: &Settings, of_console: bool) -> Router<Arc<Api>> {
+/// What stands before the path of a route. Other servers have the console on a port without a context.
+fn contexts(route: &Route) -> Vec<&'static str> {
+    if route.is_of_console() { vec!["/nacos", ""] } else { vec!["/nacos"] }
+}
+
+/// The routes of operations, each counted.
+pub(super) fn router(metrics: &Metrics, settings: &Settings) -> Router<Arc<Api>> {
     let is_served = |route: &&Route| settings.prometheus_discovery || !route.path.starts_with(prometheus::ROOT);
-    let served = routes().filter(is_served).filter(|route| route.is_of_console() == of_console);
-    served.fold(Router::new(), |router, route| {
+    routes().filter(is_served).fold(Router::new(), |router, route| {
         let counter = metrics.http(route.operation.name, route.generation.name());
         let handler = move |State(api): State<Arc<Api>>, caller: Caller, request: Request| {
             let counter = counter.clone();
@@ -120,12 +123,16 @@ pub(super) fn router(metrics: &Metrics, settings: &Settings, of_console: bool) -
                 }
             }
         };
-        // The third generation serves no path with a slash behind it.
-        let router = match route.generation {
-            Generation::V3 => router,
-            _ => router.route(&format!("{}/", route.path), on(route.method.filter(), handler.clone())),
-        };
-        router.route(route.path, on(route.method.filter(), handler))
+        // Whole paths instead of a nested router, which would take each request's path apart and put it together again.
+        contexts(route).into_iter().fold(router, |router, context| {
+            let path = format!("{context}{}", route.path);
+            // The third generation serves no path with a slash behind it.
+            let router = match route.generation {
+                Generation::V3 => router,
+                _ => router.route(&format!("{path}/"), on(route.method.filter(), handler.clone())),
+            };
+            router.route(&path, on(route.method.filter(), handler.clone()))
+        })
     })
 }
 

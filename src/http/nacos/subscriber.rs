@@ -41,7 +41,7 @@ impl Call<'_> {
         };
         let address = ip.map(|ip| ip.to_canonical()).filter(is_one_machine).zip(port).map(SocketAddr::from);
         match address {
-            Some(_) if !takes_pushes(&self.caller.agent, &*self.switches()?) => Ok(None),
+            Some(_) if !takes_pushes(&self.caller.agent, &self.api.switches()) => Ok(None),
             address => Ok(address),
         }
     }

@@ -1,6 +1,6 @@
 //! Operations on the switches of a running server (http.md 8.4, 11, 12.2): how values read, and how they are shown.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use serde::Deserialize;
@@ -55,7 +55,7 @@ const SET: Operation = Operation {
 };
 
 fn show(call: &Call<'_>) -> Result<Step, Fault> {
-    let switches = call.switches()?;
+    let switches = call.api.switches();
     Ok(Answer::json(&shown(call.generation, &switches)))
 }
 
@@ -68,13 +68,6 @@ fn set(call: &Call<'_>) -> Result<Step, Fault> {
         Some(switch) if this_node_only => Step::write(Input::Switch(switch)),
         Some(switch) => Step::propose(Proposal::Switch(switch)),
     })
-}
-
-impl Call<'_> {
-    /// All switches.
-    pub(super) fn switches(&self) -> Result<Arc<Switches>, Fault> {
-        Ok(self.api.switches()?)
-    }
 }
 
 /// The switch of this name with a value, as its text says; none when there is no such switch. Else what is wrong with it.
