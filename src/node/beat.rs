@@ -15,7 +15,8 @@ impl Node {
         service: &ServiceKey,
         instance: Box<Instance>,
     ) -> Result<Reply, Rejection> {
-        self.register(now, client.clone(), service.clone(), Published::One(instance))?;
+        let content = Published::One(instance);
+        self.apply(now, Command::Register { client: client.clone(), service: service.clone(), content })?;
         let (service, client) = self.numbers(service, client).expect("just registered");
         self.health.watch(now, service, client, &self.registry);
         Ok(Reply::Done)
@@ -30,12 +31,12 @@ impl Node {
         content: Published,
     ) -> Result<Reply, Rejection> {
         let before = self.numbers(&service, &client);
-        let done = self.register(now, client, service, content)?;
+        self.apply(now, Command::Register { client, service, content })?;
         // Not left to the changes: the same content again is none, but it lasts from now on.
         if let Some((service, client)) = before {
             self.health.forget(service, client);
         }
-        Ok(done)
+        Ok(Reply::Done)
     }
 
     pub(super) fn beat(

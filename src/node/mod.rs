@@ -35,8 +35,7 @@ pub use reject::Rejection;
 use crate::{
     health::{self, Health},
     model::{
-        Attributes, ClientId, ClusterFilter, Flag, HybridClock, Millis, Now, Published, ServiceKey, Span, Switch,
-        Switches, Tick,
+        ClientId, ClusterFilter, Flag, HybridClock, Millis, Now, Published, ServiceKey, Span, Switch, Switches, Tick,
     },
     node::namespaces::Namespaces,
     polling::Polling,
@@ -208,19 +207,6 @@ impl Node {
             self.polling.note(change);
         }
         result.map_err(Rejection::from)
-    }
-
-    fn register(
-        &mut self,
-        now: Tick,
-        client: ClientId,
-        service: ServiceKey,
-        content: Published,
-    ) -> Result<Reply, Rejection> {
-        if client.is_address() {
-            self.apply(now, Command::Connect(client.clone(), Attributes::default()))?;
-        }
-        self.apply(now, Command::Register { client, service, content }).map(done)
     }
 
     fn deregister(&mut self, now: Tick, client: ClientId, service: ServiceKey) -> Result<Reply, Rejection> {

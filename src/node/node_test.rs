@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    model::{Attributes, Instance},
+    model::{Attributes, Instance, ServiceMetadata},
     push::{Push, PushNo},
+    registry::MetadataOperation,
 };
 
 const SETTINGS: Settings = Settings {
@@ -255,6 +256,22 @@ fn refused_inputs_change_nothing() {
     let acked = scene.handle(Input::Acked { client, push: None, success: false });
     assert!(matches!(acked, Reply::Acked(None)));
     assert_eq!(format!("{:?}", (scene.node.stats(), scene.node.next_deadline())), before);
+}
+
+#[test]
+fn a_client_that_is_refused_by_a_service_of_another_kind_leaves_nothing() {
+    let mut scene = Scene::new(SETTINGS);
+    let metadata = ServiceMetadata::default();
+    let create = MetadataOperation::Create { service: key("s"), ephemeral: false, metadata };
+    scene.handle(Input::Apply(Proposal::Metadata(create)));
+    let before = format!("{:?}", scene.node.stats());
+    let (client, instance) = (ClientId::address("10.0.0.1", 80), Box::new(instance(80)));
+    let full = Input::Beat { client: client.clone(), service: key("s"), instance: Some(instance.clone()) };
+    for input in [full, Input::RegisterBeating { client, service: key("s"), instance }] {
+        let rejection = scene.node.handle(scene.now(), input).expect_err("the service is persistent");
+        assert_eq!(rejection.code(), 400);
+    }
+    assert_eq!(format!("{:?}", scene.node.stats()), before);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{Instance, limits},
+    model::{Attributes, Instance, limits},
     push::Push,
 };
 

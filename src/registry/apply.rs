@@ -9,11 +9,21 @@ impl Registry {
     /// Applies one command at `now` and appends what it changed. A refused command changes nothing.
     pub fn apply(&mut self, now: Tick, command: Command, changes: &mut Vec<Change>) -> Result<(), Refused> {
         match command {
-            Command::Connect(client, attributes) => self.connect(now, client, attributes, changes),
+            Command::Connect(client, attributes) => {
+                if !self.numbers.contains_key(&client) {
+                    self.connect(now, client, attributes, changes);
+                }
+            }
             Command::Disconnect(client) => self.disconnect(now, &client, changes),
             Command::Register { client, service, content } => {
-                let number = self.require(&client)?;
-                self.register(now, number, &service, content, changes)?;
+                let found = self.find_ephemeral(&service)?;
+                let number = match self.numbers.get(&client) {
+                    Some(number) => *number,
+                    None if client.is_address() => self.connect(now, client, Attributes::default(), changes),
+                    None => return Err(Refused::ClientGone(client)),
+                };
+                let service = found.unwrap_or_else(|| self.create(&service));
+                self.register(now, number, service, content, changes);
             }
             Command::Deregister { client, service } => {
                 let number = self.require(&client)?;
@@ -47,13 +57,12 @@ impl Registry {
         self.numbers.get(client).copied().ok_or_else(|| Refused::ClientGone(client.clone()))
     }
 
-    fn connect(&mut self, now: Tick, id: ClientId, attributes: Attributes, changes: &mut Vec<Change>) {
-        if self.numbers.contains_key(&id) {
-            return;
-        }
+    /// Makes a client that is not there.
+    fn connect(&mut self, now: Tick, id: ClientId, attributes: Attributes, changes: &mut Vec<Change>) -> ClientNo {
         let number = ClientNo(number(self.clients.insert(Client::new(now, id.clone(), attributes))));
         self.numbers.insert(id, number);
         changes.push(Change::ClientConnected);
+        number
     }
 
     fn disconnect(&mut self, now: Tick, id: &ClientId, changes: &mut Vec<Change>) {
@@ -75,20 +84,15 @@ impl Registry {
         &mut self,
         now: Tick,
         client: ClientNo,
-        key: &ServiceKey,
+        number: ServiceNo,
         mut content: Published,
         changes: &mut Vec<Change>,
-    ) -> Result<(), Refused> {
-        let found = self.find(key).map(|number| &self.services[number.0 as usize]);
-        if found.is_some_and(|service| service.listed && !service.ephemeral) {
-            return Err(Refused::IsPersistent(key.clone()));
-        }
-        let number = self.find_or_create(key);
+    ) {
         let service = &mut self.services[number.0 as usize];
         // A repeated registration is no change: after a reconnect or a reset clients repeat all they have, and nobody
         // is to be told nor synchronised because of that.
         if service.published_by(client) == Some(&content) {
-            return Ok(());
+            return;
         }
         self.published += 1;
         mint_ids(self.published, &service.key, &mut content);
@@ -110,7 +114,6 @@ impl Registry {
         client.publishes.insert(number);
         client.changed(now);
         changes.extend([Change::ClientRegistered, Change::ServiceChanged(number)]);
-        Ok(())
     }
 
     fn deregister(&mut self, now: Tick, client: ClientNo, service: ServiceNo, changes: &mut Vec<Change>) {
@@ -205,9 +208,21 @@ impl Registry {
     }
 
     pub(super) fn find_or_create(&mut self, key: &ServiceKey) -> ServiceNo {
-        if let Some(found) = self.directory.find(key) {
-            return found;
+        self.directory.find(key).unwrap_or_else(|| self.create(key))
+    }
+
+    /// The number of a service that takes ephemeral instances; none when it is not there yet.
+    fn find_ephemeral(&self, key: &ServiceKey) -> Result<Option<ServiceNo>, Refused> {
+        let Some(number) = self.directory.find(key) else { return Ok(None) };
+        let service = &self.services[number.0 as usize];
+        if service.listed && !service.ephemeral {
+            return Err(Refused::IsPersistent(key.clone()));
         }
+        Ok(Some(number))
+    }
+
+    /// Makes a service that is not there.
+    fn create(&mut self, key: &ServiceKey) -> ServiceNo {
         let created = ServiceNo(number(self.services.insert(Service::new(key.clone(), self.absent_stamp))));
         self.directory.insert(key, created);
         created

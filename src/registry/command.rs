@@ -15,7 +15,7 @@ pub enum Command {
     Connect(ClientId, Attributes),
     /// A client is gone, with all it published and wanted. Nothing happens when it already is.
     Disconnect(ClientId),
-    /// A client publishes this for a service and nothing else.
+    /// A client publishes this for a service and nothing else. One that is known by its address appears by that.
     Register {
         /// Who.
         client: ClientId,
