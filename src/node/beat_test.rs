@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{Attributes, Instance},
+    model::{Attributes, Instance, Published},
     push::Push,
 };
 

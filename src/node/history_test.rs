@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{Amended, AmendedMetadata, Amendment, Attributes, ClusterMetadata, Instance, ServiceMetadata},
+    model::{Amended, AmendedMetadata, Amendment, Attributes, ClusterMetadata, Instance, Published, ServiceMetadata},
     push::{Push, PushNo},
     registry::MetadataOperation,
 };

@@ -34,9 +34,7 @@ pub use reject::Rejection;
 
 use crate::{
     health::{self, Health},
-    model::{
-        ClientId, ClusterFilter, Flag, HybridClock, Millis, Now, Published, ServiceKey, Span, Switch, Switches, Tick,
-    },
+    model::{ClientId, ClusterFilter, Flag, HybridClock, Millis, Now, ServiceKey, Span, Switch, Switches, Tick},
     node::namespaces::Namespaces,
     polling::Polling,
     push::{self, PushEngine},

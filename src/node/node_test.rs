@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    model::{Attributes, Instance, ServiceMetadata},
+    model::{Attributes, Instance, Published, ServiceMetadata},
     push::{Push, PushNo},
     registry::MetadataOperation,
 };

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{Attributes, Instance, limits},
+    model::{Attributes, Instance, Published, limits},
     push::Push,
 };
 
