@@ -4,6 +4,7 @@
 //! begins so, and all differences, listed or not.
 
 mod case;
+mod clients;
 mod compare;
 mod deviations;
 mod lists;

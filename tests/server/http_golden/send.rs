@@ -23,7 +23,8 @@ pub enum Target {
 }
 
 impl Target {
-    async fn send(&self, request: &HttpRequest) -> io::Result<HttpAnswer> {
+    /// Sends a request as it is.
+    pub async fn send(&self, request: &HttpRequest) -> io::Result<HttpAnswer> {
         match self {
             Target::Port(port) => request.send(*port).await,
             Target::Handlers(router) => request.ask(router.clone()).await,

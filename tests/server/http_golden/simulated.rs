@@ -19,29 +19,34 @@ use super::{
 
 /// Runs slow cases against one node, all at once: minutes of them pass in a moment. Blocks.
 pub fn run(cases: &[Arc<Case>]) -> Vec<Ran> {
-    let paused = Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
-    let slow = cases.iter().cloned().enumerate().filter(|(_, case)| case.slow).collect();
-    paused.block_on(run_paused(slow))
+    let slow: Vec<_> = cases.iter().cloned().enumerate().filter(|(_, case)| case.slow).collect();
+    on_node(|target| async move {
+        let mut running = JoinSet::new();
+        for (number, case) in slow {
+            let target = target.clone();
+            running.spawn(async move { run_one(&target, number, case).await });
+        }
+        let mut ran = running.join_all().await;
+        ran.sort_by_key(|it| it.number);
+        ran
+    })
 }
 
-async fn run_paused(slow: Vec<(usize, Arc<Case>)>) -> Vec<Ran> {
-    let directory = tempfile::tempdir().expect("a directory for the node");
-    let raw = RawSettings { data: Some(directory.path().join("node")), ..RawSettings::default() };
-    let settings = raw.load(None).expect("legal settings");
-    let data = DataDir::open(&settings.data).expect("a directory of its own");
-    let runtime = Runtime::start(settings.node, &data).expect("the node starts");
-    let connections = Connections::new(runtime.clone(), settings.connection);
-    let metrics = Metrics::install().expect("metrics");
-    let (_running, stopping) = watch::channel(false);
-    let process = Process { address: SocketAddr::from(([127, 0, 0, 1], 8_848)), stopping, log: None };
-    let target = Target::Handlers(http::router(Api::new(connections, metrics, process), &settings.http));
-    tokio::spawn(async move { runtime.dispatch(drop, std::future::pending()).await });
-    let mut running = JoinSet::new();
-    for (number, case) in slow {
-        let target = target.clone();
-        running.spawn(async move { run_one(&target, number, case).await });
-    }
-    let mut ran = running.join_all().await;
-    ran.sort_by_key(|it| it.number);
-    ran
+/// Does something with a node of its own in paused time. Blocks.
+pub fn on_node<T, F: Future<Output = T>>(act: impl FnOnce(Target) -> F) -> T {
+    let paused = Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    paused.block_on(async {
+        let directory = tempfile::tempdir().expect("a directory for the node");
+        let raw = RawSettings { data: Some(directory.path().join("node")), ..RawSettings::default() };
+        let settings = raw.load(None).expect("legal settings");
+        let data = DataDir::open(&settings.data).expect("a directory of its own");
+        let runtime = Runtime::start(settings.node, &data).expect("the node starts");
+        let connections = Connections::new(runtime.clone(), settings.connection);
+        let metrics = Metrics::install().expect("metrics");
+        let (_running, stopping) = watch::channel(false);
+        let process = Process { address: SocketAddr::from(([127, 0, 0, 1], 8_848)), stopping, log: None };
+        let target = Target::Handlers(http::router(Api::new(connections, metrics, process), &settings.http));
+        tokio::spawn(async move { runtime.dispatch(drop, std::future::pending()).await });
+        act(target).await
+    })
 }
