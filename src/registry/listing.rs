@@ -91,10 +91,7 @@ impl Registry {
 
     /// How much a listed service has.
     pub fn summary(&self, key: &ServiceKey) -> Option<ServiceSummary> {
-        let service = &self.services[self.find(key)?.0 as usize];
-        if !service.listed {
-            return None;
-        }
+        let service = &self.services[self.listed(key)?.0 as usize];
         let threshold = service.record.as_ref().and_then(|record| record.metadata.protect_threshold);
         let mut summary = ServiceSummary { threshold, ..ServiceSummary::default() };
         let mut clusters = BTreeSet::new();

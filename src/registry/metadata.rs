@@ -35,10 +35,7 @@ impl ServiceDetail {
 impl Registry {
     /// A listed service.
     pub fn detail(&self, key: &ServiceKey) -> Option<ServiceDetail> {
-        let service = &self.services[self.find(key)?.0 as usize];
-        if !service.listed {
-            return None;
-        }
+        let service = &self.services[self.listed(key)?.0 as usize];
         let mut names: Vec<CompactString> = service.visible().map(|(_, instance)| instance.cluster.clone()).collect();
         names.sort();
         names.dedup();
@@ -88,7 +85,8 @@ impl Registry {
         Ok(())
     }
 
-    fn listed(&self, key: &ServiceKey) -> Option<ServiceNo> {
+    /// A service that lists show.
+    pub(super) fn listed(&self, key: &ServiceKey) -> Option<ServiceNo> {
         self.find(key).filter(|number| self.services[number.0 as usize].listed)
     }
 
@@ -163,7 +161,7 @@ impl Registry {
             overrides.insert(address, Overridden { value: amendment.amend(before), absent });
         }
         if waits {
-            self.overridden.add(number, (), now + OVERRIDE_EXPIRY);
+            self.await_absent(now, number);
         }
         self.changed(number, changes);
     }

@@ -46,9 +46,8 @@ impl Registry {
     /// All instances of a listed service with their publishers, in the order of lists: those that lists leave out because
     /// they are disabled too, but not those that a newer one with their address hides. None when it is not listed.
     pub fn visible(&self, service: &ServiceKey) -> Option<impl Iterator<Item = (&ClientId, Cow<'_, Instance>)>> {
-        let service = &self.services[self.find(service)?.0 as usize];
-        let visible = || service.visible().map(|(client, instance)| (self.client_id(client), instance));
-        service.listed.then(visible)
+        let service = &self.services[self.listed(service)?.0 as usize];
+        Some(service.visible().map(|(client, instance)| (self.client_id(client), instance)))
     }
 
     /// One instance as it is shown, or why there is none. Looks without copying the others.

@@ -76,14 +76,19 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// What a parameter says, without blanks around it; none when it is absent or blank.
+    pub(super) fn given(&self, name: &str) -> Option<&'a str> {
+        Some(self.params.text(name).trim()).filter(|given| !given.is_empty())
+    }
+
     /// A parameter that the operation cannot do without.
     pub(super) fn required(&self, name: &'static str, kind: &'static str) -> Result<&str, Fault> {
-        Some(self.params.text(name).trim()).filter(|it| !it.is_empty()).ok_or(Fault::Missing { name, kind })
+        self.given(name).ok_or(Fault::Missing { name, kind })
     }
 
     /// The same, in the words of where parameters are read one by one.
     pub(super) fn required_single(&self, name: &'static str, kind: &'static str) -> Result<&str, Fault> {
-        Some(self.params.text(name).trim()).filter(|it| !it.is_empty()).ok_or(Fault::MissingSingle { name, kind })
+        self.given(name).ok_or(Fault::MissingSingle { name, kind })
     }
 
     /// A parameter that must be there but may be empty, in the words of where parameters are read one by one.
@@ -157,18 +162,16 @@ impl<'a> Call<'a> {
 
     /// An address that may be left out, wholly or in part.
     pub(super) fn any_address(&self) -> Result<(Option<&str>, Option<u16>), Fault> {
-        let given = |name| Some(self.params.text(name).trim()).filter(|it| !it.is_empty());
-        let ip = given("ip");
+        let ip = self.given("ip");
         check_param(Param::Ip, ip.unwrap_or_default())?;
-        Ok((ip, given("port").map(port).transpose()?))
+        Ok((ip, self.given("port").map(port).transpose()?))
     }
 
     /// The cluster of an instance; only the first generation knows the short name.
     pub(super) fn cluster(&self) -> &str {
         let names: &[&str] =
             if self.generation == Generation::V1 { &["clusterName", "cluster"] } else { &["clusterName"] };
-        let given = names.iter().map(|name| self.params.text(name).trim());
-        given.into_iter().find(|cluster| !cluster.is_empty()).unwrap_or(DEFAULT_CLUSTER)
+        names.iter().find_map(|name| self.given(name)).unwrap_or(DEFAULT_CLUSTER)
     }
 
     /// A boolean of an instance.
@@ -179,7 +182,7 @@ impl<'a> Call<'a> {
             (given, Generation::V1) => Ok(matches!(given, "y" | "yes" | "on" | "true" | "t")),
             ("true" | "on" | "yes" | "1", _) => Ok(true),
             ("false" | "off" | "no" | "0", _) => Ok(false),
-            _ => Err(Fault::Unreadable(format!("Invalid boolean value [{given}] of '{name}'"))),
+            _ => Err(Fault::validation(format!("Invalid boolean value [{given}] of '{name}'"))),
         }
     }
 
@@ -199,17 +202,12 @@ impl<'a> Call<'a> {
 
     /// A boolean of which neither value is the usual one.
     pub(super) fn optional_flag(&self, name: &str) -> Result<Option<bool>, Fault> {
-        let given = !self.params.text(name).trim().is_empty();
-        if given { self.flag(name, false).map(Some) } else { Ok(None) }
+        self.given(name).map(|_| self.flag(name, false)).transpose()
     }
 
     /// A number of a page or its size, which may be left out.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i32>, Fault> {
-        let given = self.params.text(name).trim();
-        if given.is_empty() {
-            return Ok(None);
-        }
-        given.parse().map(Some).map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))
+        self.given(name).map(Fault::parsed).transpose()
     }
 
     /// The same with a default, or required.
@@ -224,11 +222,7 @@ impl<'a> Call<'a> {
 
     /// The weight of an instance, within its range.
     pub(super) fn weight(&self) -> Result<f64, Fault> {
-        let given = self.params.text("weight").trim();
-        if given.is_empty() {
-            return Ok(1.0);
-        }
-        let weight: f64 = given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))?;
+        let weight = self.given("weight").map_or(Ok(1.0), Fault::parsed)?;
         if limits::WEIGHTS.contains(&weight) { Ok(weight) } else { Err(Fault::weight()) }
     }
 

@@ -285,7 +285,7 @@ impl<'a> HostView<'a> {
 }
 
 fn service(call: &Call<'_>) -> Result<Step, Fault> {
-    if call.params.text("serviceName").trim().is_empty() {
+    if call.given("serviceName").is_none() {
         return Err(Fault::absent("service @@ is not found!"));
     }
     let service = call.service()?;

@@ -98,7 +98,7 @@ fn update(call: &Call<'_>) -> Result<Step, Fault> {
 
 fn find(call: &Call<'_>) -> Result<Step, Fault> {
     let v1 = call.generation == V1;
-    let healthy = ["healthy", "valid"].into_iter().find(|name| v1 && !call.params.text(name).trim().is_empty());
+    let healthy = ["healthy", "valid"].into_iter().find(|name| v1 && call.given(name).is_some());
     if !v1 {
         call.required("healthy", "Boolean")?;
     }

@@ -41,8 +41,6 @@ pub(super) enum Fault {
     },
     /// A parameter that no operation accepts.
     Illegal(IllegalParam),
-    /// A parameter whose text is no value of its type.
-    Unreadable(String),
     /// Refused for what it says: a status, a code with its name, and what is wrong.
     Refused(StatusCode, u32, &'static str, String),
     /// An id or a name that no namespace can have. The first generation says no more than that it made none.
@@ -54,9 +52,14 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// A value that reads but is not allowed.
+    /// A value that does not read, or is not allowed.
     pub(super) fn validation(text: impl Into<String>) -> Self {
         Self::Refused(StatusCode::BAD_REQUEST, 20_002, "parameter validate error", text.into())
+    }
+
+    /// A number, or the fault that a text is none.
+    pub(super) fn parsed<T: std::str::FromStr>(given: &str) -> Result<T, Self> {
+        given.parse().map_err(|_| Self::validation(format!("For input string: \"{given}\"")))
     }
 
     /// A weight that is out of range.
@@ -159,10 +162,6 @@ impl Fault {
             Fault::EmptySingle { name, kind } => missing(&format!(
                 "request parameter '{name}' for method parameter type {kind} is present but converted to null"
             )),
-            Fault::Unreadable(why) if v1 => text(StatusCode::BAD_REQUEST, why),
-            Fault::Unreadable(why) => {
-                enveloped(StatusCode::BAD_REQUEST, 20_002, "parameter validate error", Some(&why))
-            }
             Fault::Refused(status, _, _, why) if v1 => text(status, why),
             Fault::Refused(status, code, message, why) => enveloped(status, code, message, Some(&why)),
             Fault::IllegalNamespace(_) | Fault::NamespaceExists(_) if v1 => Json(false).into_response(),

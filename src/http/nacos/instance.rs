@@ -140,8 +140,7 @@ fn deregister(call: &Call<'_>) -> Result<Step, Fault> {
 fn detail(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (ip, port) = call.address()?;
-    let cluster = Some(call.params.text("clusterName").trim()).filter(|cluster| !cluster.is_empty());
-    let cluster = cluster.unwrap_or(DEFAULT_CLUSTER);
+    let cluster = call.given("clusterName").unwrap_or(DEFAULT_CLUSTER);
     let found = call.find(&service, (ip, port, cluster))?;
     Ok(match call.generation {
         V3 => Answer::json(&wire::Host::new(&service, &found, found.healthy)),

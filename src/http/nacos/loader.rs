@@ -124,7 +124,7 @@ fn cluster(call: &Call<'_>) -> Result<Step, Fault> {
 
 fn reload(call: &Call<'_>) -> Result<Step, Fault> {
     let given = call.single("count", "Integer")?;
-    let count = given.trim().parse().map_err(|_| Fault::validation(format!("For input string: \"{given}\"")))?;
+    let count = Fault::parsed(given.trim())?;
     call.api.connections.reset_surplus(count, target(call)?);
     Ok(done(call))
 }
@@ -136,10 +136,7 @@ fn reload_one(call: &Call<'_>) -> Result<Step, Fault> {
 }
 
 fn balance(call: &Call<'_>) -> Result<Step, Fault> {
-    let given = call.params.text("loaderFactor").trim();
-    if !given.is_empty() && given.parse::<f64>().is_err() {
-        return Err(Fault::validation(format!("For input string: \"{given}\"")));
-    }
+    call.given("loaderFactor").map(Fault::parsed::<f64>).transpose()?;
     Ok(done(call))
 }
 

@@ -62,7 +62,7 @@ const LOG: Operation = Operation {
 };
 
 fn metrics(call: &Call<'_>) -> Result<Step, Fault> {
-    let only_status = call.params.text("onlyStatus").trim().is_empty() || call.read_flag("onlyStatus")?;
+    let only_status = call.given("onlyStatus").is_none() || call.read_flag("onlyStatus")?;
     let status = call.api.switches().server_status().name();
     if only_status {
         return Ok(Answer::json(&json!({"status": status})));

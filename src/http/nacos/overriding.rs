@@ -137,17 +137,17 @@ fn amend(call: &Call<'_>) -> Result<Step, Fault> {
     }
     let (ip, port) = call.address()?;
     let cluster = match call.generation {
-        V2 => Some(call.params.text("cluster").trim()).filter(|it| !it.is_empty()).unwrap_or(DEFAULT_CLUSTER),
+        V2 => call.given("cluster").unwrap_or(DEFAULT_CLUSTER),
         _ => call.cluster(),
     };
     let shown = call.find(&service, (ip, port, cluster))?;
     let weight = call.weight()?;
     let enabled = call.flag("enabled", true)?;
-    let given = |name: &str| call.generation == V3 || !call.params.text(name).trim().is_empty();
+    let given = |name: &str| call.generation == V3 || call.given(name).is_some();
     let amendment = Amendment {
         weight: if given("weight") { Amended::Set(weight) } else { Amended::Keep(shown.weight) },
         enabled: if given("enabled") { Amended::Set(enabled) } else { Amended::Keep(shown.enabled) },
-        metadata: if call.params.text("metadata").trim().is_empty() {
+        metadata: if call.given("metadata").is_none() {
             AmendedMetadata::Keep
         } else {
             AmendedMetadata::Replace(call.metadata.clone())

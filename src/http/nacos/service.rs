@@ -145,8 +145,8 @@ fn create(call: &Call<'_>) -> Result<Step, Fault> {
 
 fn update(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
-    if call.generation == V1 && call.params.text("protectThreshold").trim().is_empty() {
-        return Err(Fault::Missing { name: "protectThreshold", kind: "float" });
+    if call.generation == V1 {
+        call.required("protectThreshold", "float")?;
     }
     let threshold = call.threshold(call.generation != V1)?;
     let metadata = call.service_metadata(threshold)?;
@@ -207,15 +207,11 @@ impl Call<'_> {
     /// The protection threshold, 0 when absent. It may be out of range, as in Nacos, but is a number; where the first
     /// generation is not `strict`, what does not read is 0.
     fn threshold(&self, strict: bool) -> Result<f64, Fault> {
-        let given = self.params.text("protectThreshold").trim();
-        if given.is_empty() {
-            return Ok(0.0);
-        }
-        match given.parse::<f64>() {
+        match self.given("protectThreshold").map_or(Ok(0.0), Fault::parsed::<f64>) {
             Ok(threshold) if threshold.is_finite() => Ok(threshold),
             Ok(_) => Err(Fault::validation("protectThreshold is not a finite number")),
             Err(_) if !strict => Ok(0.0),
-            Err(_) => Err(Fault::Unreadable(format!("For input string: \"{given}\""))),
+            Err(fault) => Err(fault),
         }
     }
 

@@ -30,7 +30,7 @@ impl Call<'_> {
         let given = self.params.text(port).trim();
         let port: i32 = match given {
             "" => 0,
-            given => given.parse().map_err(|_| Fault::Unreadable(format!("For input string: \"{given}\"")))?,
+            given => Fault::parsed(given)?,
         };
         let port = u16::try_from(port).ok().filter(|port| *port > 0);
         let ip = match self.params.text(ip).trim() {
