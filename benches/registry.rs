@@ -9,8 +9,8 @@ use std::hint::black_box;
 use cluster::{INSTANCES, SERVICES, instance, service};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use roster::{
-    model::{Attributes, ClientId, Now, Published, Tick},
-    node::{Input, Node, Output, Reply, Settings},
+    model::{Attributes, ClientId, NodeId, Now, Published, Tick},
+    node::{Input, Membership, Node, Output, Reply, Settings},
     push, registry,
     registry::Selection,
 };
@@ -55,7 +55,7 @@ fn query(service: usize) -> Input {
 
 /// The typical cluster, registered.
 fn filled(encodings: usize) -> Node {
-    let mut node = Node::new(settings(encodings), 0);
+    let mut node = Node::new(settings(encodings), Membership::alone(NodeId(1), "n1:8848"), NOW, 0);
     handle(&mut node, Input::CeilingStored(u64::MAX / 2));
     for service in 0..SERVICES {
         for place in 0..INSTANCES {
@@ -107,7 +107,7 @@ fn writes(criterion: &mut Criterion) {
 
 /// Ten thousand instances that beat, each in turn, and nothing that comes of it.
 fn beats(criterion: &mut Criterion) {
-    let mut node = Node::new(settings(KEEPS), 0);
+    let mut node = Node::new(settings(KEEPS), Membership::alone(NodeId(1), "n1:8848"), NOW, 0);
     handle(&mut node, Input::CeilingStored(u64::MAX / 2));
     let places: Vec<(ClientId, usize, usize)> = (0..10_000 / INSTANCES)
         .flat_map(|service| (0..INSTANCES).map(move |place| (service, place)))

@@ -15,6 +15,7 @@ pub mod datagram;
 pub mod grpc;
 pub mod health;
 pub mod http;
+pub mod member;
 pub mod metrics;
 pub mod model;
 pub mod node;

@@ -11,12 +11,14 @@ use std::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Which modules a module may use: those on floors below its own. The ground first.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 24] = [
     ("proto", 0),
     ("model", 0),
     ("wire", 1),
     ("task", 1),
     ("registry", 2),
+    ("member", 2),
+    ("distro", 3),
     ("push", 3),
     ("health", 3),
     ("polling", 3),
@@ -25,6 +27,7 @@ const FLOORS: [(&str, u8); 21] = [
     ("metrics", 5),
     ("connection", 6),
     ("datagram", 6),
+    ("peer", 6),
     ("grpc", 7),
     ("http", 7),
     ("config", 8),

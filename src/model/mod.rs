@@ -5,18 +5,21 @@
 
 mod attributes;
 mod client_id;
+mod client_state;
 mod cluster_filter;
 mod instance;
 pub mod limits;
 mod metadata;
 mod name;
 mod namespace;
+mod node_id;
 mod service_metadata;
 mod switches;
 mod time;
 
 pub use attributes::Attributes;
 pub use client_id::ClientId;
+pub use client_state::{ClientState, Publication, Version};
 pub use cluster_filter::ClusterFilter;
 pub use instance::{HeartBeat, IllegalInstance, Instance, InstanceId, Published, UnknownGenerator};
 pub use metadata::Metadata;
@@ -24,8 +27,9 @@ pub use name::{
     DEFAULT_CLUSTER, DEFAULT_GROUP, DEFAULT_NAMESPACE, IllegalParam, Param, ServiceKey, check_param, check_port,
 };
 pub use namespace::{Namespace, NamespaceOperation, NamespaceRefused};
+pub use node_id::{IllegalNodeId, Incarnation, NodeId};
 pub use service_metadata::{
     Address, Amended, AmendedMetadata, Amendment, ClusterMetadata, HealthChecker, Override, Selector, ServiceMetadata,
 };
 pub use switches::{Flag, Language, Probe, ProbePace, ServerStatus, Span, Switch, Switches};
-pub use time::{HybridClock, Millis, Now, Tick};
+pub use time::{HybridClock, HybridTime, Millis, Now, Tick};

@@ -3,7 +3,7 @@
 //! The two are kept apart on purpose. Deadlines must neither freeze when the wall clock is set back nor all fire when it
 //! is set forward; stamps must follow the wall clock, because clients compare them across nodes and restarts.
 
-use std::ops::Add;
+use std::{fmt, ops::Add};
 
 /// A length of time or a point in wall-clock time, in milliseconds.
 pub type Millis = u64;
@@ -34,6 +34,36 @@ pub struct Now {
     pub tick: Tick,
     /// Milliseconds since the Unix epoch, for stamps; may jump either way.
     pub wall: Millis,
+}
+
+/// A point in time that a node gives away once: hybrid milliseconds and a count within them.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HybridTime(pub u64);
+
+impl HybridTime {
+    /// Bits of the count: a million a millisecond, then the next millisecond is used up early.
+    const COUNT: u32 = 20;
+
+    /// The first of a millisecond.
+    pub fn at(millis: Millis) -> Self {
+        Self(millis << Self::COUNT)
+    }
+
+    /// The millisecond it lies in.
+    pub fn millis(self) -> Millis {
+        self.0 >> Self::COUNT
+    }
+
+    /// The next one.
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Debug for HybridTime {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.millis(), self.0 & ((1 << Self::COUNT) - 1))
+    }
 }
 
 /// Physical milliseconds that never go back, also across a restart.

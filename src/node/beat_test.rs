@@ -27,7 +27,15 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut scene = Self { node: Node::new(SETTINGS, 0), now: Now { tick: Tick(0), wall: 1_700_000_000_000 } };
+        let mut scene = Self {
+            node: Node::new(
+                SETTINGS,
+                Membership::alone(NodeId(1), "n1:8848"),
+                Now { tick: Tick(0), wall: 1_700_000_000_000 },
+                0,
+            ),
+            now: Now { tick: Tick(0), wall: 1_700_000_000_000 },
+        };
         scene.handle(Input::CeilingStored(u64::MAX / 2));
         scene.handle(Input::Connect("reader".into(), Attributes::default()));
         scene.handle(Input::Subscribe { client: "reader".into(), service: key("s"), clusters: "".into() });

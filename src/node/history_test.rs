@@ -145,7 +145,12 @@ impl World {
     fn new() -> Self {
         let now = Now { tick: Tick(0), wall: 1_700_000_000_000 };
         let subscribers = (0..CLIENTS).map(|client| (client, Subscriber::default())).collect();
-        let node = Node::new(SETTINGS, 0);
+        let node = Node::new(
+            SETTINGS,
+            Membership::alone(NodeId(1), "n1:8848"),
+            Now { tick: Tick(0), wall: 1_700_000_000_000 },
+            0,
+        );
         let mut world =
             Self { node, now, subscribers, newest: BTreeMap::new(), pushes: BTreeMap::new(), trace: String::new() };
         world.handle(Input::CeilingStored(now.wall + 1_000_000_000));

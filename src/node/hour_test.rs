@@ -53,7 +53,12 @@ fn client(number: usize) -> ClientId {
 impl World {
     fn new(instances: usize) -> Self {
         let mut world = Self {
-            node: Node::new(SETTINGS, 0),
+            node: Node::new(
+                SETTINGS,
+                Membership::alone(NodeId(1), "n1:8848"),
+                Now { tick: Tick(0), wall: 1_700_000_000_000 },
+                0,
+            ),
             now: Now { tick: Tick(0), wall: 1_700_000_000_000 },
             beating: 0..0,
             outputs: Vec::new(),

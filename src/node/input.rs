@@ -1,14 +1,15 @@
 //! All that can happen to a node.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use compact_str::CompactString;
 
 use crate::{
-    model::{Address, Attributes, ClientId, Instance, Millis, Published, ServiceKey, Switch},
+    model::{Address, Attributes, ClientId, ClientState, Incarnation, Instance, Millis, Published, ServiceKey, Switch},
     node::{Poll, Proposal},
     push::PushNo,
     registry::{Among, Selection},
+    wire::peer::Message,
 };
 
 /// One input. What a request asks and what happens to a connection come the same way.
@@ -167,4 +168,40 @@ pub enum Input {
     },
     /// Stamps up to here are safe: a restart will begin above.
     CeilingStored(Millis),
+    /// A stream to the member at this address is there: whatever is sent from now on goes to that life of it.
+    Linked {
+        /// Its main address, as this node was told at its making or by `peer`.
+        address: CompactString,
+        /// Who answered there.
+        peer: Incarnation,
+    },
+    /// The stream to the member at this address ended, or could not be opened.
+    Unlinked {
+        /// Its main address.
+        address: CompactString,
+    },
+    /// A member says something.
+    Peer {
+        /// Its main address, as it says itself.
+        address: CompactString,
+        /// Who it is.
+        from: Incarnation,
+        /// What it says.
+        message: Message,
+    },
+    /// The state of a client, as the node tells others.
+    ClientState(ClientId),
+    /// The responsible node did what was forwarded to it, and this came of it.
+    Learn(Arc<ClientState>),
+    /// What this node kept of an earlier life of its own.
+    Restore(Vec<ClientState>),
+    /// Some states of clients of this node in order; ask again from where they end.
+    Owned {
+        /// Behind this one.
+        after: Option<ClientId>,
+    },
+    /// Members, with what this node lacks of them and they of it.
+    Members,
+    /// The node is about to stop: others are to take its clients for orphans.
+    Leave,
 }

@@ -27,18 +27,23 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 pub use input::Input;
-pub use output::{Beat, Output, Reply, View};
+pub use output::{Beat, MemberDetail, Output, Reply, View};
 pub use polling::Poll;
 pub use proposal::Proposal;
 pub use reject::Rejection;
 
 use crate::{
     health::{self, Health},
-    model::{ClientId, ClusterFilter, Flag, HybridClock, Millis, Now, ServiceKey, Span, Switch, Switches, Tick},
+    member::Cluster,
+    model::{
+        ClientId, ClusterFilter, Flag, HybridClock, Incarnation, Millis, NodeId, Now, ServiceKey, Span, Switch,
+        Switches, Tick,
+    },
     node::namespaces::Namespaces,
     polling::Polling,
     push::{self, PushEngine},
     registry::{self, Change, ClientDetail, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
+    wire::peer::Phase,
 };
 
 /// What a node is told at its making.
@@ -48,6 +53,17 @@ pub struct Settings {
     pub registry: registry::Limits,
     /// For the push engine.
     pub push: push::Settings,
+}
+
+/// Who a node is and who else there is.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// This node.
+    pub this: NodeId,
+    /// Where this node is reached: its own entry in the list of members.
+    pub address: CompactString,
+    /// Main addresses of the others.
+    pub peers: Vec<CompactString>,
 }
 
 /// Numbers about a node.
@@ -76,22 +92,37 @@ pub struct Node {
     switches: Arc<Switches>,
     polling: Polling,
     clock: HybridClock,
+    /// Shared with readers, like the switches.
+    cluster: Arc<Cluster>,
     changes: [u64; Change::KINDS.len()],
     /// Kept to be filled again.
     scratch: Vec<Change>,
 }
 
+impl Membership {
+    /// The cluster of one node.
+    pub fn alone(this: NodeId, address: impl Into<CompactString>) -> Self {
+        Self { this, address: address.into(), peers: Vec::new() }
+    }
+}
+
 impl Node {
     /// A node whose stamps begin above `stored`, the ceiling an earlier run left.
-    pub fn new(settings: Settings, stored: Millis) -> Self {
+    pub fn new(settings: Settings, membership: Membership, now: Now, stored: Millis) -> Self {
+        let mut clock = HybridClock::above(stored);
+        let Membership { this, address, peers } = membership;
+        let this = Incarnation { node: this, since: clock.now(now.wall) };
+        let cluster = Cluster { this, address, phase: Phase::Serving, peers: Vec::new() };
+        drop(peers);
         Self {
+            cluster: Arc::new(cluster),
             registry: Registry::new(settings.registry),
             push: PushEngine::new(settings.push),
             health: Health::default(),
             namespaces: Namespaces::default(),
             switches: Arc::default(),
             polling: Polling::default(),
-            clock: HybridClock::above(stored),
+            clock,
             changes: [0; Change::KINDS.len()],
             scratch: Vec::new(),
         }
@@ -148,6 +179,15 @@ impl Node {
                 self.clock.raise_ceiling(ceiling);
                 Ok(Reply::Done)
             }
+            Input::ClientState(_) => Ok(Reply::State(None)),
+            Input::Owned { .. } => Ok(Reply::States(Vec::new())),
+            Input::Members => Ok(Reply::Members(Vec::new())),
+            Input::Linked { .. }
+            | Input::Unlinked { .. }
+            | Input::Peer { .. }
+            | Input::Learn(_)
+            | Input::Restore(_)
+            | Input::Leave => Ok(Reply::Done),
         }
     }
 
@@ -175,6 +215,11 @@ impl Node {
     /// All switches. Another `Arc` after each change.
     pub fn switches(&self) -> &Arc<Switches> {
         &self.switches
+    }
+
+    /// The members as they are now. Another `Arc` after each change.
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
     }
 
     /// Numbers for operators.

@@ -33,7 +33,11 @@ impl Scene {
 
     /// A node whose earlier run left `stored`, started at `wall`, with ten seconds of room for stamps.
     fn restarted(settings: Settings, stored: Millis, wall: Millis) -> Self {
-        let mut scene = Self { node: Node::new(settings, stored), tick: Tick(0), wall };
+        let mut scene = Self {
+            node: Node::new(settings, Membership::alone(NodeId(1), "n1:8848"), Now { tick: Tick(0), wall }, stored),
+            tick: Tick(0),
+            wall,
+        };
         scene.handle(Input::CeilingStored(wall.max(stored) + 10_000));
         scene
     }

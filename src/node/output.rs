@@ -1,13 +1,16 @@
 //! All that a node answers and does.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
-    model::{ClientId, Instance, Millis, Namespace, ServiceKey},
+    member::Peer,
+    model::{ClientId, ClientState, Instance, Millis, Namespace, NodeId, ServiceKey},
     push::{Oversized, Push},
     registry::{ClientDetail, Found, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
-    wire::ServiceInfo,
+    wire::{ServiceInfo, peer::Message},
 };
 
 /// The answer to an input.
@@ -45,8 +48,33 @@ pub enum Reply {
     Clients(Vec<ClientId>),
     /// What a client does, and when what it publishes changed last; none when it is not there.
     Client(Option<(Box<ClientDetail>, Millis)>),
+    /// The state of a client; without publications when it is gone; none when nothing is known of it.
+    State(Option<Arc<ClientState>>),
+    /// Some states of clients; none at the end.
+    States(Vec<Arc<ClientState>>),
+    /// The members.
+    Members(Vec<MemberDetail>),
     /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
     Acked(Option<Millis>),
+}
+
+/// A member as operators see it. Times are milliseconds ago.
+#[derive(Clone, Debug)]
+pub struct MemberDetail {
+    /// Who, where and how.
+    pub peer: Peer,
+    /// Whether a stream to it is there.
+    pub linked: bool,
+    /// When it was heard of last.
+    pub heard: Option<Millis>,
+    /// Clients whose copies here are recorded as its own.
+    pub owns: usize,
+    /// Clients it has not been told the newest of.
+    pub behind: usize,
+    /// When it last found that it has all that this node owns.
+    pub agreed: Option<Millis>,
+    /// When this node last found that it has all that the member owns.
+    pub has_all: Option<Millis>,
 }
 
 /// What a beat met.
@@ -97,6 +125,19 @@ pub enum Output {
     Push(Push),
     /// Tell the operator that this list is too large to be pushed.
     Oversized(Oversized),
+    /// Say this to a member.
+    Peer {
+        /// To which node.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Store a ceiling of at least this: another node is so far ahead.
+    Ceiling(Millis),
+    /// The node has learned what others know, or has waited long enough: clients are welcome.
+    Loaded,
+    /// All members that can be reached know that this node leaves.
+    Left,
 }
 
 impl From<Push> for Output {

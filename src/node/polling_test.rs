@@ -31,7 +31,8 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let now = Now { tick: Tick(0), wall: 1_700_000_000_000 };
-        let mut scene = Self { node: Node::new(SETTINGS, 0), now, answering: true };
+        let mut scene =
+            Self { node: Node::new(SETTINGS, Membership::alone(NodeId(1), "n1:8848"), now, 0), now, answering: true };
         scene.handle(Input::CeilingStored(u64::MAX / 2));
         scene
     }

@@ -27,8 +27,9 @@ pub use data_dir::{DataDir, DataDirError};
 pub use log::{Log, LogError};
 
 use crate::{
+    member::Cluster,
     model::{Millis, Switches, Tick},
-    node::{Input, Node, Output, Rejection, Reply, Settings, Stats},
+    node::{Input, Membership, Node, Output, Rejection, Reply, Settings, Stats},
 };
 
 /// The node of this process, shared by all who feed it.
@@ -41,6 +42,8 @@ pub struct Runtime {
     locked: Mutex<Locked>,
     /// The node's switches, for readers that look at them at each request.
     switches: RwLock<Arc<Switches>>,
+    /// The members as the node sees them, for the same readers.
+    cluster: RwLock<Arc<Cluster>>,
     wake: Notify,
 }
 
@@ -74,15 +77,17 @@ impl Drop for Invariants {
 impl Runtime {
     /// The runtime of a new node. Stamps begin above what `data` says an earlier run used, and a new ceiling is stored
     /// before this returns.
-    pub fn start(settings: Settings, data: &DataDir) -> Result<Arc<Self>, CeilingError> {
+    pub fn start(settings: Settings, membership: Membership, data: &DataDir) -> Result<Arc<Self>, CeilingError> {
         let clock = Clock::new();
         let stored = data.ceiling().load()?;
+        let node = Node::new(settings, membership, clock.now(), stored);
         let runtime = Arc::new(Self {
+            switches: RwLock::new(node.switches().clone()),
+            cluster: RwLock::new(node.cluster().clone()),
+            locked: Mutex::new(Locked { node, armed: None }),
             clock,
             began_above: stored,
             ceiling: AtomicU64::new(stored),
-            locked: Mutex::new(Locked { node: Node::new(settings, stored), armed: None }),
-            switches: RwLock::default(),
             wake: Notify::new(),
         });
         runtime.raise_ceiling(data)?;
@@ -100,7 +105,7 @@ impl Runtime {
             let mut locked = self.locked.lock();
             let _invariants = Invariants::watch();
             let reply = locked.node.handle(self.clock.now(), input);
-            self.publish_switches(locked.node.switches());
+            self.publish(&locked.node);
             let deadline = locked.node.next_deadline();
             let earlier = deadline.is_some_and(|at| locked.armed.is_none_or(|armed| at < armed));
             if earlier {
@@ -119,11 +124,14 @@ impl Runtime {
         self.switches.read().clone()
     }
 
-    fn publish_switches(&self, current: &Arc<Switches>) {
-        // A changed set is another one: whoever changes it leaves this one to its readers.
-        if !Arc::ptr_eq(&self.switches.read(), current) {
-            *self.switches.write() = current.clone();
-        }
+    /// The members as they are now, without the node's lock.
+    pub fn cluster(&self) -> Arc<Cluster> {
+        self.cluster.read().clone()
+    }
+
+    fn publish(&self, node: &Node) {
+        replace(&self.switches, node.switches());
+        replace(&self.cluster, node.cluster());
     }
 
     /// Numbers about the node.
@@ -156,6 +164,7 @@ impl Runtime {
         let mut locked = self.locked.lock();
         let _invariants = Invariants::watch();
         locked.node.poll(self.clock.now(), outputs);
+        self.publish(&locked.node);
         locked.armed = locked.node.next_deadline();
         locked.armed
     }
@@ -191,6 +200,13 @@ impl Runtime {
     }
 }
 
+/// Shows readers the current value. A changed one is another: whoever changes it leaves the old one to its readers.
+fn replace<T>(shown: &RwLock<Arc<T>>, current: &Arc<T>) {
+    if !Arc::ptr_eq(&shown.read(), current) {
+        *shown.write() = current.clone();
+    }
+}
+
 /// How far ahead of the clock stamps may run, and how often that is made sure of; half of it is slack for a slow disk.
 const CEILING_AHEAD: Duration = Duration::from_secs(10);
 const CEILING_PERIOD: Duration = Duration::from_secs(5);
@@ -198,6 +214,7 @@ const CEILING_PERIOD: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NodeId;
 
     const SETTINGS: Settings = Settings {
         registry: crate::registry::Limits { empty_service_expiry: 60_000, encodings: 1_024 },
@@ -216,7 +233,7 @@ mod tests {
         let data = DataDir::open(directory.path()).expect("usable");
         let mut highest = 0;
         for _ in 0..3 {
-            let runtime = Runtime::start(SETTINGS, &data).expect("starts");
+            let runtime = Runtime::start(SETTINGS, Membership::alone(NodeId(1), "n1:8848"), &data).expect("starts");
             let began = stored(&data);
             assert!(began > highest, "stamps of this run are above those of the last");
             for _ in 0..100 {

@@ -20,7 +20,8 @@ use crate::{
     grpc::Grpc,
     http::{self, Api, Process},
     metrics::Metrics,
-    node::Output,
+    model::NodeId,
+    node::{Membership, Output},
     runtime::{CeilingError, DataDir, DataDirError, Log, Runtime},
     server::transport::{App, Patience},
 };
@@ -85,7 +86,7 @@ impl Server {
         let addresses = [local(&listeners[0])?, local(&listeners[1])?];
         let data = Arc::new(DataDir::open(&settings.data)?);
         let metrics = Metrics::install()?;
-        let runtime = Runtime::start(settings.node, &data)?;
+        let runtime = Runtime::start(settings.node, Membership::alone(NodeId(1), addresses[0].to_string()), &data)?;
         let connections = Connections::new(runtime.clone(), settings.connection);
         let (stop, stopped) = watch::channel(false);
         let process = Process { address: reachable(addresses[0]), stopping: stopped.clone(), log };
@@ -153,6 +154,7 @@ async fn dispatch(
         Output::Oversized(list) => {
             tracing::warn!(service = %list.service, bytes = list.bytes, "not pushed: SDKs break on a list of that size");
         }
+        Output::Peer { .. } | Output::Ceiling(_) | Output::Loaded | Output::Left => {}
     };
     runtime.dispatch(deliver, stopping(stopped)).await;
 }

@@ -8,6 +8,7 @@ mod beat;
 mod datagram;
 mod instance;
 mod json;
+pub mod peer;
 mod push;
 mod refusal;
 mod request;

@@ -53,7 +53,12 @@ impl Server {
         let raw = RawSettings { data: Some(data.path().join("node")), ..RawSettings::default() };
         let settings = raw.load(None).expect("the defaults are legal");
         let directory = DataDir::open(&settings.data).expect("a new directory");
-        let runtime = Runtime::start(settings.node, &directory).expect("a node");
+        let runtime = Runtime::start(
+            settings.node,
+            roster::node::Membership::alone(roster::model::NodeId(1), "127.0.0.1:8848"),
+            &directory,
+        )
+        .expect("a node");
         let connections = Connections::new(runtime, settings.connection);
         let (running, stopping) = watch::channel(false);
         let process = Process { address: ([127, 0, 0, 1], 8848).into(), stopping, log: None };

@@ -93,9 +93,9 @@ mod tests {
         assert_eq!(of(1, 2), ['a', 'b']);
         assert_eq!(of(2, 2), ['c']);
         assert_eq!(of(0, 2), ['a', 'b']);
-        assert_eq!(of(3, 2), []);
-        assert_eq!(of(usize::MAX, usize::MAX), []);
-        assert_eq!(of(1, 0), []);
+        assert_eq!(of(3, 2), [' '; 0]);
+        assert_eq!(of(usize::MAX, usize::MAX), [' '; 0]);
+        assert_eq!(of(1, 0), [' '; 0]);
     }
 
     #[test]

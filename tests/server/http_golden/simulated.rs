@@ -40,7 +40,12 @@ pub fn on_node<T, F: Future<Output = T>>(act: impl FnOnce(Target) -> F) -> T {
         let raw = RawSettings { data: Some(directory.path().join("node")), ..RawSettings::default() };
         let settings = raw.load(None).expect("legal settings");
         let data = DataDir::open(&settings.data).expect("a directory of its own");
-        let runtime = Runtime::start(settings.node, &data).expect("the node starts");
+        let runtime = Runtime::start(
+            settings.node,
+            roster::node::Membership::alone(roster::model::NodeId(1), "127.0.0.1:8848"),
+            &data,
+        )
+        .expect("the node starts");
         let connections = Connections::new(runtime.clone(), settings.connection);
         let metrics = Metrics::install().expect("metrics");
         let (_running, stopping) = watch::channel(false);

@@ -1,0 +1,71 @@
+//! The members as all may look at them at any time.
+
+use compact_str::CompactString;
+
+use crate::{
+    member::responsible::responsible,
+    model::{ClientId, Incarnation, NodeId},
+    wire::peer::{Phase, Regard},
+};
+
+/// Who is in the cluster and how sure this node is of each. Made anew at each change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// This node, in this life.
+    pub this: Incarnation,
+    /// Where this node is reached.
+    pub address: CompactString,
+    /// What this node is about.
+    pub phase: Phase,
+    /// The others, by address.
+    pub peers: Vec<Peer>,
+}
+
+/// Another member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its main address, `host:port`.
+    pub address: CompactString,
+    /// Which node it is and in which life; none until it was heard of.
+    pub incarnation: Option<Incarnation>,
+    /// How sure this node is of it.
+    pub state: Regard,
+    /// What it is about.
+    pub phase: Phase,
+    /// Whether its clock is too far ahead to be followed.
+    pub skewed: bool,
+}
+
+impl Peer {
+    /// Whether clients may be its own: dead, loading and leaving nodes take none.
+    fn takes_clients(&self) -> bool {
+        self.state != Regard::Down && self.phase == Phase::Serving
+    }
+
+    /// Its id, once it is known.
+    pub fn id(&self) -> Option<NodeId> {
+        self.incarnation.map(|incarnation| incarnation.node)
+    }
+}
+
+impl Cluster {
+    /// The node that is responsible for a client known by its address: this one when no other can be.
+    pub fn responsible(&self, client: &ClientId) -> NodeId {
+        let this = (self.phase == Phase::Serving).then_some(self.this.node);
+        let others = self.peers.iter().filter(|peer| peer.takes_clients()).filter_map(Peer::id);
+        responsible(client, others.chain(this)).unwrap_or(self.this.node)
+    }
+
+    /// The member with this id.
+    pub fn peer(&self, id: NodeId) -> Option<&Peer> {
+        self.peers.iter().find(|peer| peer.id() == Some(id))
+    }
+
+    /// The member that a request for a client is to be forwarded to; none when this node is to do it itself. One that is
+    /// not heard of is not waited for: whoever takes a request then owns the client, and the newer state wins later.
+    pub fn forward_to(&self, client: &ClientId) -> Option<NodeId> {
+        let responsible = self.responsible(client);
+        let peer = self.peer(responsible)?;
+        (peer.state == Regard::Up).then_some(responsible)
+    }
+}

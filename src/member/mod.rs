@@ -1,0 +1,10 @@
+//! Who is in the cluster, how sure this node is of each, and who is responsible for a client (Nacos `ServerMemberManager`).
+//!
+//! Owns the members and what was heard of them when. Promises: a member is suspect when it was not heard of for a while or
+//! says that it does not hear this node; it is down when most members, this node included, miss it. Never dials anybody.
+
+mod cluster;
+mod responsible;
+
+pub use cluster::{Cluster, Peer};
+pub use responsible::responsible;
