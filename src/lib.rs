@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod datagram;
+pub mod distro;
 pub mod grpc;
 pub mod health;
 pub mod http;

@@ -217,6 +217,9 @@ mod tests {
     use crate::model::NodeId;
 
     const SETTINGS: Settings = Settings {
+        member: crate::member::Settings::DEFAULT,
+        distro: crate::distro::Settings::DEFAULT,
+        loading_limit: crate::node::LOADING_MILLIS,
         registry: crate::registry::Limits { empty_service_expiry: 60_000, encodings: 1_024 },
         push: crate::push::Settings::DEFAULT,
     };
