@@ -240,6 +240,11 @@ impl Node {
         own.into_iter().chain([self.cluster_due()]).flatten().min()
     }
 
+    /// Hybrid time: what stamps are made of. A ceiling ahead of it is to be stored from time to time.
+    pub fn time(&mut self, now: Now) -> Millis {
+        self.clock.now(now)
+    }
+
     /// All switches. Another `Arc` after each change.
     pub fn switches(&self) -> &Arc<Switches> {
         &self.switches
