@@ -21,6 +21,7 @@ mod polling;
 mod polling_test;
 mod proposal;
 mod reject;
+mod write;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use output::{Beat, MemberDetail, Output, Reply, View};
 pub use polling::Poll;
 pub use proposal::Proposal;
 pub use reject::Rejection;
+pub use write::Write;
 
 use crate::{
     health::{self, Health},

@@ -7,6 +7,9 @@
 mod ceiling;
 mod clock;
 mod data_dir;
+mod durable;
+mod entries;
+mod identity;
 mod log;
 
 use std::{
@@ -24,6 +27,8 @@ use tokio::sync::Notify;
 pub use ceiling::CeilingError;
 pub use clock::Clock;
 pub use data_dir::{DataDir, DataDirError};
+pub use entries::EntriesError;
+pub use identity::IdentityError;
 pub use log::{Log, LogError};
 
 use crate::{
@@ -216,7 +221,7 @@ mod tests {
     use super::*;
     use crate::model::NodeId;
 
-    const SETTINGS: Settings = Settings {
+    pub(super) const SETTINGS: Settings = Settings {
         registry: crate::registry::Limits { empty_service_expiry: 60_000, encodings: 1_024 },
         push: crate::push::Settings::DEFAULT,
     };
