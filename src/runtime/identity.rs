@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_first_format_reads_for_ever() {
-        let line = b"roster-node-id 1 00000000000000000000000000000017 b7d5c4bd\n";
+        let line = b"roster-node-id 1 00000000000000000000000000000017 fda855cc\n";
         assert_eq!(parse(line), Some(NodeId(0x17)), "{}", render(NodeId(0x17)));
     }
 }
