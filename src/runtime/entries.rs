@@ -215,13 +215,27 @@ mod tests {
         assert!(error.to_string().contains("version 9 is not known"), "{error}");
     }
 
-    #[tokio::test]
-    async fn a_node_stores_what_it_owns() {
+    #[tokio::test(start_paused = true)]
+    async fn a_node_stores_what_it_owns_when_something_changed() {
         let dir = tempfile::tempdir().expect("a directory");
         let data = Arc::new(DataDir::open(dir.path()).expect("usable"));
         let settings = crate::runtime::tests::SETTINGS;
         let runtime = Runtime::start(settings, Membership::alone(NodeId(1), "n1:8848"), &data).expect("starts");
+        let keeping = tokio::spawn(runtime.clone().keep_entries(data.clone()));
+        let file = dir.path().join(NAME);
+        let stored = async || {
+            tokio::time::sleep(PERIOD * 2).await;
+            let stored = data.load_entries().is_ok() && fs::remove_file(&file).is_ok();
+            assert!(!keeping.is_finished());
+            stored
+        };
+        assert!(stored().await, "what an earlier run left is not what this one has");
+        assert!(!stored().await, "nothing changed");
+        let client = ClientId::connection(1, ([10, 0, 0, 1], 80).into());
+        runtime.handle(Input::Connect(client, Attributes::default())).expect("connects");
+        assert!(stored().await);
+        assert!(!stored().await);
         runtime.store_entries_now(&data).await.expect("stores");
-        assert_eq!(data.load_entries().expect("loads"), [], "nobody published");
+        assert!(file.exists());
     }
 }

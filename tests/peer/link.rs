@@ -16,7 +16,7 @@ use crate::{
     support::{DEADLINE, Member, NOBODY, Plan, bind, main_address, numbered, pair},
 };
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_arrive_in_order_both_ways() {
     let mut both = pair().await;
     for (from, to) in [(0, 1), (1, 0)] {
