@@ -75,8 +75,8 @@ pub struct Counts {
     pub repaired_nothing: u64,
     /// Clients removed because their lease ran out.
     pub leases_over: u64,
-    /// Clients known by their address that this node took over.
-    pub taken_over: u64,
+    /// Clients known by their address that this node took over from others.
+    pub claimed: u64,
 }
 
 /// What a state that came in is to what is known.
@@ -221,7 +221,8 @@ impl Distro {
     pub fn owned(&mut self, now: Tick, after: Option<&ClientId>, registry: &Registry) -> Vec<Arc<ClientState>> {
         let is_own = |number: &RecordNo| {
             let record = self.records.get(*number);
-            record.owner == self.this && record.client.is_some()
+            // Orphans of an earlier life too: this life may be short.
+            record.owner.node == self.this.node && record.client.is_some()
         };
         let some: Vec<RecordNo> = self.records.behind(after).filter(is_own).take(limits::KEPT_PER_READ).collect();
         some.into_iter().map(|number| self.make(now, number, registry)).collect()

@@ -113,6 +113,7 @@ impl Distro {
         let (id, version) = (record.id.clone(), Version { time: give(record.version.time), node: self.this.node });
         self.records.put(&id, Some(client), version, self.this);
         self.reviews.remove(number);
+        self.counts.claimed += 1;
         self.mark_for_all(now, number);
         true
     }
@@ -173,7 +174,6 @@ impl Distro {
             return None;
         }
         self.claim(now, client, give);
-        self.counts.taken_over += 1;
         Some(Due::TakenOver(client))
     }
 

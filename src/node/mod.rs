@@ -25,6 +25,7 @@ mod polling;
 mod polling_test;
 mod proposal;
 mod reject;
+mod write;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub use output::{Beat, MemberDetail, Output, Reply, View};
 pub use polling::Poll;
 pub use proposal::Proposal;
 pub use reject::Rejection;
+pub use write::Write;
 
 use crate::{
     distro::{self, Distro},
@@ -91,6 +93,8 @@ pub struct Stats {
     pub pending_pushes: usize,
     /// Heart beats and their absence.
     pub health: health::Counts,
+    /// What is kept the same on all nodes.
+    pub distro: distro::Counts,
     /// Changes so far, by [`Change::kind`].
     pub changes: [u64; Change::KINDS.len()],
 }
@@ -257,6 +261,7 @@ impl Node {
             pushes: self.push.counts(),
             pending_pushes: self.push.pending(),
             health: self.health.counts(),
+            distro: self.distro.counts(),
             changes: self.changes,
         }
     }

@@ -7,6 +7,9 @@
 mod ceiling;
 mod clock;
 mod data_dir;
+mod durable;
+mod entries;
+mod identity;
 mod log;
 
 use std::{
@@ -24,6 +27,8 @@ use tokio::sync::Notify;
 pub use ceiling::CeilingError;
 pub use clock::Clock;
 pub use data_dir::{DataDir, DataDirError};
+pub use entries::EntriesError;
+pub use identity::IdentityError;
 pub use log::{Log, LogError};
 
 use crate::{
@@ -122,6 +127,11 @@ impl Runtime {
         reply
     }
 
+    /// Hybrid time.
+    pub fn time(&self) -> Millis {
+        self.locked.lock().node.time(self.clock.now())
+    }
+
     /// All switches as they are now, without the node's lock.
     pub fn switches(&self) -> Arc<Switches> {
         self.switches.read().clone()
@@ -202,8 +212,7 @@ impl Runtime {
 
     /// Stores a ceiling ahead of all stamps that may be given before the next one, and never a lower one than before.
     fn raise_ceiling(&self, data: &DataDir) -> Result<(), CeilingError> {
-        let time = self.locked.lock().node.time(self.clock.now());
-        let ahead = time.max(self.asked.load(Ordering::Relaxed)) + CEILING_AHEAD.as_millis() as u64;
+        let ahead = self.time().max(self.asked.load(Ordering::Relaxed)) + CEILING_AHEAD.as_millis() as u64;
         let ceiling = ahead.max(self.ceiling.fetch_max(ahead, Ordering::Relaxed));
         let stored = data.ceiling().store(ceiling);
         // Taken over even when it was not stored, see `keep_ceiling`.
@@ -229,7 +238,7 @@ mod tests {
     use super::*;
     use crate::model::NodeId;
 
-    const SETTINGS: Settings = Settings {
+    pub(super) const SETTINGS: Settings = Settings {
         member: crate::member::Settings::DEFAULT,
         distro: crate::distro::Settings::DEFAULT,
         loading_limit: crate::node::LOADING_MILLIS,
