@@ -80,6 +80,12 @@ pub const TOMBSTONES: usize = 262_144;
 pub const TAKE_OVER_MILLIS: u64 = 10_000;
 /// Clients whose ownership is looked at in one hold of the node's lock.
 pub const REVIEWS_PER_POLL: usize = 1_024;
+/// Window in which the brake on mass removal counts what expires of a service.
+pub const BRAKE_WINDOW_MILLIS: u64 = 10_000;
+/// Longest that the brake holds anything back: as long as Nacos keeps the clients of a dead node.
+pub const BRAKE_MILLIS: u64 = 180_000;
+/// Pause before something that was held back is looked at again.
+pub const BRAKE_RETRY_MILLIS: u64 = 5_000;
 /// Clients asked for in one message.
 pub const WANTED: usize = 4_096;
 /// Own clients read in one hold of the node's lock to be kept on disk.
