@@ -168,6 +168,22 @@ fn a_bad_setting_is_named_with_its_origin() {
 }
 
 #[test]
+fn settings_of_a_cluster_are_named_with_their_origin() {
+    let peers = refusal(roster().args(["server", "--peers", "a:1,a:1"]));
+    assert!(peers.starts_with("setting `peers` from the flag --peers: a:1 is there twice"), "{peers}");
+    let peers = refusal(roster().arg("server").env("ROSTER_PEERS", "a:1,b"));
+    assert!(
+        peers.starts_with("setting `peers` from the environment variable ROSTER_PEERS: `b` is no host:port"),
+        "{peers}"
+    );
+    let secret = refusal(roster().arg("server").env("ROSTER_PEER_SECRET", "007"));
+    assert!(secret.starts_with("setting `peer_secret` from the environment variable ROSTER_PEER_SECRET"), "{secret}");
+    assert!(!secret.contains('7'), "{secret}");
+    let port = refusal(roster().args(["server", "--port", "0", "--peers", "a:1"]));
+    assert!(port.starts_with("setting `port` from the flag --port: must be that of the own entry"), "{port}");
+}
+
+#[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
     let data = data();
     let file = data.path().join("roster.toml");
