@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{Receiver, sync_channel},
@@ -181,6 +181,27 @@ fn settings_of_a_cluster_are_named_with_their_origin() {
     assert!(!secret.contains('7'), "{secret}");
     let port = refusal(roster().args(["server", "--port", "0", "--peers", "a:1"]));
     assert!(port.starts_with("setting `port` from the flag --port: must be that of the own entry"), "{port}");
+}
+
+/// A main port with both ports above it free, by the look of it.
+fn free_port() -> u16 {
+    let is_free =
+        |port: &u16| [0, 1_000, 1_001].iter().all(|above| TcpListener::bind(("127.0.0.1", port + above)).is_ok());
+    let some = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map(|at| at.port());
+    let tried = (0..100).filter_map(|_| some().ok()).find(|port| *port < 64_000 && is_free(port));
+    tried.expect("a free port")
+}
+
+#[test]
+fn a_node_that_does_not_find_itself_among_the_peers_says_what_to_do() {
+    let data = data();
+    let port = free_port().to_string();
+    let start =
+        |peers: &str| refusal(roster().args(["server", "--port", &port, "--peers", peers, "--data"]).arg(data.path()));
+    let remote = start(&format!("127.0.0.1:{port},10.0.0.1:{port}"));
+    assert!(remote.contains("10.0.0.1") && remote.contains("--host 0.0.0.0"), "{remote}");
+    let absent = start("127.0.0.1:1,127.0.0.1:2");
+    assert!(absent.contains("none of --peers") && absent.contains("--advertise"), "{absent}");
 }
 
 #[test]

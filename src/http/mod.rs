@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use compact_str::CompactString;
 use serde_json::json;
 
 pub use caller::PeerAddress;
@@ -26,6 +27,7 @@ pub use process::Process;
 
 use crate::{
     connection::Connections,
+    member::Cluster,
     metrics::{HttpCounter, Metrics},
     model::Switches,
     node::{Input, Proposal, Rejection, Reply},
@@ -59,6 +61,20 @@ impl Api {
     /// All switches.
     fn switches(&self) -> Arc<Switches> {
         self.connections.runtime().switches()
+    }
+
+    /// The members.
+    fn cluster(&self) -> Arc<Cluster> {
+        self.connections.runtime().cluster()
+    }
+
+    /// Main addresses of all members, in their order.
+    fn addresses(&self) -> Vec<CompactString> {
+        let cluster = self.cluster();
+        let peers = cluster.peers.iter().map(|peer| &peer.address);
+        let mut all: Vec<CompactString> = peers.chain([&cluster.address]).cloned().collect();
+        all.sort_unstable();
+        all
     }
 
     /// Sets how much is logged, where the log is this program's to set.

@@ -44,7 +44,7 @@ pub(super) async fn to_context() -> Response {
 
 /// Addresses of the nodes for clients that look for them, one a line.
 async fn servers(State(api): State<Arc<Api>>) -> String {
-    format!("{}\n", api.process.address)
+    api.addresses().into_iter().map(|address| format!("{address}\n")).collect()
 }
 
 async fn actuator(OriginalUri(asked): OriginalUri, headers: HeaderMap) -> Response {

@@ -1,6 +1,7 @@
 //! A whole node: started in floor order, stopped in its mirror.
 
 mod listen;
+mod own_entry;
 mod transport;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+pub use own_entry::OwnEntryError;
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -51,6 +53,9 @@ pub enum StartError {
         /// What the system said.
         cause: io::Error,
     },
+    /// It is not clear which of the members this node is.
+    #[error(transparent)]
+    OwnEntry(#[from] OwnEntryError),
     /// No pair of free ports was found for port 0.
     #[error("no free pair of ports {GRPC_OFFSET} apart was found")]
     NoFreePorts,
@@ -84,12 +89,14 @@ impl Server {
         // Ports first: a second start on the same machine then fails for the reason a person expects.
         let listeners = listen_pair(settings.host, settings.port).await?;
         let addresses = [local(&listeners[0])?, local(&listeners[1])?];
+        let place = own_entry::find(&settings.cluster, addresses[0], reachable(addresses[0])).await?;
         let data = Arc::new(DataDir::open(&settings.data)?);
         let metrics = Metrics::install()?;
-        let runtime = Runtime::start(settings.node, Membership::alone(NodeId(1), addresses[0].to_string()), &data)?;
+        let membership = Membership { this: NodeId(1), address: place.address, peers: place.peers };
+        let runtime = Runtime::start(settings.node, membership, &data)?;
         let connections = Connections::new(runtime.clone(), settings.connection);
         let (stop, stopped) = watch::channel(false);
-        let process = Process { address: reachable(addresses[0]), stopping: stopped.clone(), log };
+        let process = Process { stopping: stopped.clone(), log };
         let datagrams = Datagrams::open(settings.host, runtime.clone(), metrics.clone())
             .map_err(|cause| StartError::Datagrams { host: settings.host, cause })?;
         let app = Arc::new(App::new(

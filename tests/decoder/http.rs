@@ -61,7 +61,7 @@ impl Server {
         .expect("a node");
         let connections = Connections::new(runtime, settings.connection);
         let (running, stopping) = watch::channel(false);
-        let process = Process { address: ([127, 0, 0, 1], 8848).into(), stopping, log: None };
+        let process = Process { stopping, log: None };
         let api = Api::new(connections, Metrics::install().expect("a recorder"), process);
         let router = http::router(api, &settings.http);
         let mut server = Self { executor, router, operations: Vec::new(), _data: data, _running: running };

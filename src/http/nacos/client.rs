@@ -241,5 +241,5 @@ fn responsible(call: &Call<'_>) -> Result<Step, Fault> {
     call.required_single("ip", "String")?;
     call.required_single("port", "String")?;
     call.address()?;
-    Ok(Answer::json(&json!({"responsibleServer": call.api.process.address.to_string()})))
+    Ok(Answer::json(&json!({"responsibleServer": call.api.cluster().address})))
 }

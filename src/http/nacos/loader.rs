@@ -102,7 +102,7 @@ fn cluster(call: &Call<'_>) -> Result<Step, Fault> {
     let count = call.api.connections.len();
     let Usage { cpu, load, .. } = call.api.metrics.usage();
     let here = json!({
-        "address": call.api.process.address,
+        "address": call.api.cluster().address,
         "sdkConCount": count,
         "conCount": count,
         "load": load,

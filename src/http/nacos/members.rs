@@ -1,7 +1,6 @@
 //! Operations on the nodes of the cluster (http.md 10.3, 11, 12.3, 12.4). There is one, this.
 
-use std::net::SocketAddr;
-
+use compact_str::CompactString;
 use serde_json::{Value, json};
 
 use crate::http::nacos::{
@@ -101,7 +100,7 @@ const STATES: [&str; 5] = ["STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"];
 
 /// A node of the cluster as operators see it.
 struct Member {
-    address: SocketAddr,
+    address: CompactString,
     state: &'static str,
     /// When it was last heard of.
     refreshed: u64,
@@ -110,7 +109,7 @@ struct Member {
 impl Call<'_> {
     fn this_member(&self) -> Member {
         let refreshed = self.api.connections.runtime().clock().now().wall;
-        Member { address: self.api.process.address, state: "UP", refreshed }
+        Member { address: self.api.cluster().address.clone(), state: "UP", refreshed }
     }
 
     fn members(&self) -> Vec<Member> {
@@ -118,11 +117,18 @@ impl Call<'_> {
     }
 }
 
+/// Host and port of a main address; a host of colons is without its brackets.
+pub(super) fn host_and_port(address: &str) -> (&str, &str) {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    (host.trim_start_matches('[').trim_end_matches(']'), port)
+}
+
 impl Member {
     fn shown(&self, generation: Generation) -> Value {
+        let (host, port) = host_and_port(&self.address);
         json!({
-            "ip": self.address.ip(),
-            "port": self.address.port(),
+            "ip": host,
+            "port": port.parse::<u16>().unwrap_or_default(),
             "address": self.address,
             "state": self.state,
             "extendInfo": {
@@ -162,13 +168,13 @@ fn health(call: &Call<'_>) -> Result<Step, Fault> {
 }
 
 fn addresses(call: &Call<'_>) -> Result<Step, Fault> {
-    let all: Value = call.members().iter().map(|member| member.address.to_string()).collect();
+    let all: Value = call.members().iter().map(|member| member.address.as_str()).collect();
     Ok(answer(call, &all))
 }
 
 fn search(call: &Call<'_>) -> Result<Step, Fault> {
     let keyword = call.params.text("keyword").trim();
-    Ok(chosen(call, |member| member.address.to_string().contains(keyword)))
+    Ok(chosen(call, |member| member.address.contains(keyword)))
 }
 
 fn list(call: &Call<'_>) -> Result<Step, Fault> {
@@ -178,9 +184,7 @@ fn list(call: &Call<'_>) -> Result<Step, Fault> {
     if state.is_none() && !given.is_empty() {
         return Err(Fault::illegal_state(given));
     }
-    Ok(chosen(call, |member| {
-        member.address.to_string().starts_with(beginning) && state.is_none_or(|state| state == member.state)
-    }))
+    Ok(chosen(call, |member| member.address.starts_with(beginning) && state.is_none_or(|state| state == member.state)))
 }
 
 fn chosen(call: &Call<'_>, is_chosen: impl Fn(&Member) -> bool) -> Step {

@@ -6,6 +6,7 @@ use crate::http::nacos::{
     Answer, Call, Fault, Generation,
     Generation::{V1, V2, V3},
     Route, Step,
+    members::host_and_port,
     operation::{Kind, Method::Get, Operation, Param},
 };
 
@@ -91,7 +92,7 @@ fn state(call: &Call<'_>) -> Value {
         "standalone_mode": "standalone",
         "startup_mode": "standalone",
         "function_mode": "naming",
-        "server_port": call.api.process.address.port().to_string(),
+        "server_port": host_and_port(&call.api.cluster().address).1,
         "auth_enabled": "false",
         "auth_system_type": "nacos",
         "auth_admin_request": "false",
