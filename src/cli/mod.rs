@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod dev;
 mod instance;
 mod server;
 mod service;
@@ -23,6 +24,8 @@ pub struct Cli {
 enum Command {
     /// Run a node.
     Server(Box<server::ServerArgs>),
+    /// Run a cluster on this machine to try things with.
+    Dev(dev::DevArgs),
     /// Look at services and configure them.
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -59,6 +62,7 @@ struct Place {
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Server(args) => server::run(*args).await,
+        Command::Dev(args) => dev::run(args).await,
         Command::Service(command) => service::run(command).await,
         Command::Instance(command) => instance::run(command).await,
         Command::Bench(args) => bench::run(*args).await,
