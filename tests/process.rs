@@ -245,6 +245,17 @@ fn the_command_line_registers_lists_and_deregisters() {
 }
 
 #[test]
+fn a_node_shows_who_is_in_its_cluster() {
+    let data = data();
+    let process = Process::start(data.path());
+    let cluster = process.cli_json(&["cluster", "status"]);
+    assert_eq!(cluster["node"]["address"], process.address.as_str());
+    assert_eq!(cluster["members"], Value::Array(Vec::new()));
+    let table = process.cli_text(&["cluster", "status"]);
+    assert!(table.starts_with(" ADDRESS") && table.contains(&format!("{}  this node  serving", process.address)));
+}
+
+#[test]
 fn what_the_node_refuses_the_command_line_says() {
     let data = data();
     let process = Process::start(data.path());

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod cluster;
 mod dev;
 mod instance;
 mod server;
@@ -26,6 +27,9 @@ enum Command {
     Server(Box<server::ServerArgs>),
     /// Run a cluster on this machine to try things with.
     Dev(dev::DevArgs),
+    /// Look at the members of the cluster.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Look at services and configure them.
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -63,6 +67,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Server(args) => server::run(*args).await,
         Command::Dev(args) => dev::run(args).await,
+        Command::Cluster(command) => cluster::run(command).await,
         Command::Service(command) => service::run(command).await,
         Command::Instance(command) => instance::run(command).await,
         Command::Bench(args) => bench::run(*args).await,

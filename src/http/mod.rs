@@ -3,6 +3,7 @@
 //! Handlers translate and nothing else; they share one extractor for parameters. Each of the two ports serves all of it.
 
 mod caller;
+mod cluster;
 mod nacos;
 mod native;
 mod pages;
@@ -99,6 +100,7 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
+        .route("/cluster", get(cluster::show))
         .route("/openapi.json", get(nacos::openapi::serve))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister))
         .route_layer(count_as("native"))
