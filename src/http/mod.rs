@@ -32,12 +32,16 @@ use crate::{
     metrics::{HttpCounter, Metrics},
     model::Switches,
     node::{Input, Proposal, Rejection, Reply},
+    wire::peer::Phase,
 };
 
 /// Largest body of an HTTP request, in bytes: a batch of thousands of instances fits.
 const BODY_BYTES: usize = 1024 * 1024;
 /// What metrics call the generation of paths that are not of the naming API.
 const NO_GENERATION: &str = "none";
+
+/// What a node says that does not know yet what others do.
+const STARTING: &str = "server is STARTING now, please try again later!";
 
 /// What may be told to the API.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +71,11 @@ impl Api {
     /// The members.
     fn cluster(&self) -> Arc<Cluster> {
         self.connections.runtime().cluster()
+    }
+
+    /// Whether new work is welcome.
+    fn is_ready(&self) -> bool {
+        self.process.is_running() && self.cluster().phase == Phase::Serving
     }
 
     /// Main addresses of all members, in their order.
@@ -100,9 +109,10 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
+        .route("/instances", get(native::instances).post(native::register).delete(native::deregister))
+        .route_layer(middleware::from_fn_with_state(api.clone(), loaded))
         .route("/cluster", get(cluster::show))
         .route("/openapi.json", get(nacos::openapi::serve))
-        .route("/instances", get(native::instances).post(native::register).delete(native::deregister))
         .route_layer(count_as("native"))
         .layer(DefaultBodyLimit::max(BODY_BYTES));
     let nobody = |answer: fn(&Method, &Uri) -> Response| {
@@ -126,6 +136,14 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
         .nest("/roster/v1", native)
         .route("/metrics", get(native::metrics).route_layer(count_as("metrics")))
         .with_state(api)
+}
+
+/// Keeps callers from lists that the node does not know yet.
+async fn loaded(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    match api.cluster().phase {
+        Phase::Loading => Refused(StatusCode::SERVICE_UNAVAILABLE, STARTING.to_owned()).into_response(),
+        Phase::Serving | Phase::Leaving => next.run(request).await,
+    }
 }
 
 /// Counts what a route outside the table of operations is asked.

@@ -59,8 +59,11 @@ async fn actuator(OriginalUri(asked): OriginalUri, headers: HeaderMap) -> Respon
     }}))
 }
 
-async fn health() -> Response {
-    as_actuator(&json!({"status": "UP"}))
+async fn health(State(api): State<Arc<Api>>) -> Response {
+    if api.is_ready() {
+        return as_actuator(&json!({"status": "UP"}));
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, as_actuator(&json!({"status": "OUT_OF_SERVICE"}))).into_response()
 }
 
 fn as_actuator(body: &serde_json::Value) -> Response {

@@ -15,8 +15,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether new work is welcome.
-    pub(super) fn is_ready(&self) -> bool {
+    /// Whether the node has not begun to stop.
+    pub(super) fn is_running(&self) -> bool {
         // When nobody can say any more, the node is gone.
         !*self.stopping.borrow() && self.stopping.has_changed().is_ok()
     }
