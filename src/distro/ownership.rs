@@ -53,7 +53,7 @@ impl Distro {
             Transition::GivenUp(life) => self.orphan(now, life, |_| 0),
         }
         if let Transition::Confirmed(life) | Transition::GivenUp(life) | Transition::Replaced(life) = transition {
-            let away = |outbox: &&mut Outbox| outbox.life == Some(life);
+            let away = |outbox: &&mut Outbox| outbox.has_all.is_some_and(|(of, _)| of == life);
             self.outboxes.iter_mut().filter(away).for_each(|outbox| outbox.has_all = None);
         }
     }

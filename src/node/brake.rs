@@ -94,7 +94,7 @@ impl Expiring {
 mod tests {
     use super::*;
     use crate::{
-        model::{Instance, Published, ServiceKey},
+        model::{Published, ServiceKey},
         registry::{Command, Limits},
     };
 

@@ -54,7 +54,7 @@ pub fn on_node<T, F: Future<Output = T>>(act: impl FnOnce(Target) -> F) -> T {
             Api::new(
                 connections,
                 metrics,
-                roster::peer::Peers::new(runtime, &roster::peer::Settings::default()).expect("no members"),
+                roster::peer::Peers::new(runtime.clone(), &roster::peer::Settings::default()).expect("no members"),
                 process,
             ),
             &settings.http,
