@@ -49,9 +49,9 @@ impl Outbox {
         self.marks.len() + self.flights.values().map(|flight| flight.records.len()).sum::<usize>()
     }
 
-    /// Whether it has not been told the newest of a client.
+    /// Whether it is still to be told the newest of a client.
     pub(super) fn is_marked(&self, record: RecordNo) -> bool {
-        self.marks.get(record).is_some() || self.flights.values().any(|flight| flight.records.contains(&record))
+        self.marks.get(record).is_some()
     }
 
     /// A client changed. Goes at once when nothing went lately, else when the window is over.
@@ -62,10 +62,10 @@ impl Outbox {
         }
     }
 
-    /// A client is forgotten.
+    /// A client need not be told any more. What is on its way may come back as a mark: whoever takes that looks whether
+    /// there is such a client.
     pub(super) fn forget(&mut self, record: RecordNo) {
         self.marks.remove(record);
-        self.flights.values_mut().for_each(|flight| flight.records.retain(|other| *other != record));
     }
 
     /// A stream to the member is there. Says whether it is to another life than the last one.

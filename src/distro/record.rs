@@ -62,6 +62,10 @@ impl Records {
         self.by_client.get(&client).copied()
     }
 
+    pub(super) fn contains(&self, number: RecordNo) -> bool {
+        self.all.contains(number.0 as usize)
+    }
+
     pub(super) fn get(&self, number: RecordNo) -> &Record {
         &self.all[number.0 as usize]
     }

@@ -37,6 +37,9 @@ impl Distro {
             let (mut records, mut clients, mut instances) = (Vec::new(), Vec::new(), 0);
             while clients.len() < limits::SYNC_CLIENTS && instances < limits::SYNC_INSTANCES {
                 let Some(number) = self.outboxes[place].next(now, all) else { break };
+                if !self.records.contains(number) {
+                    continue;
+                }
                 let state = made.entry(number).or_insert_with(|| self.make(now, number, registry)).clone();
                 instances += state.publications.iter().map(|it| it.content.instances().len()).sum::<usize>();
                 records.push(number);

@@ -63,7 +63,9 @@ struct Heard {
 pub struct Members {
     settings: Settings,
     cluster: Arc<Cluster>,
-    /// In the order of the cluster's peers.
+    /// Addresses of the others as this node was told, in the order of the cluster's peers. They may say others themselves.
+    told: Vec<CompactString>,
+    /// In the same order.
     heard: Vec<Heard>,
 }
 
@@ -78,9 +80,9 @@ impl Members {
             skewed: false,
         };
         let phase = if peers.is_empty() { Phase::Serving } else { Phase::Loading };
-        let peers: Vec<Peer> = peers.iter().map(peer).collect();
         let heard = vec![Heard::default(); peers.len()];
-        Self { settings, cluster: Arc::new(Cluster { this, address, phase, peers }), heard }
+        let cluster = Cluster { this, address, phase, peers: peers.iter().map(peer).collect() };
+        Self { settings, cluster: Arc::new(cluster), told: peers.to_vec(), heard }
     }
 
     /// The members as they are now.
@@ -100,11 +102,16 @@ impl Members {
         self.heard[place].at
     }
 
+    /// The place of the member that this node was told of under this address.
+    pub fn told(&self, address: &str) -> Option<usize> {
+        self.told.iter().position(|told| told == address)
+    }
+
     /// The place of the member that says it is `from` at `address`; none when it is not one, or only was in an earlier life.
     pub fn place(&self, address: &str, from: Incarnation) -> Option<usize> {
         let peers = &self.cluster.peers;
         let known = peers.iter().position(|peer| peer.id() == Some(from.node));
-        let place = known.or_else(|| peers.iter().position(|peer| peer.address == address))?;
+        let place = known.or_else(|| self.told(address))?;
         let is_earlier =
             peers[place].incarnation.is_some_and(|known| known.node == from.node && from.since < known.since);
         (from.node != self.cluster.this.node && !is_earlier).then_some(place)

@@ -38,8 +38,7 @@ impl Node {
     }
 
     pub(super) fn unlinked(&mut self, now: Now, address: &str) -> Reply {
-        let peers = &self.members.cluster().peers;
-        let Some(place) = peers.iter().position(|peer| peer.address == address) else { return Reply::Done };
+        let Some(place) = self.members.told(address) else { return Reply::Done };
         self.distro.unlinked(now.tick, place);
         if let Some(loading) = &mut self.loading {
             loading.unreachable[place] = true;

@@ -32,6 +32,7 @@ pub struct Peers {
     core: Arc<dyn Core>,
     terms: Terms,
     links: Vec<Arc<Link>>,
+    offset: u16,
     /// Where nodes are dialled, by id.
     routes: BTreeMap<NodeId, Endpoint>,
 }
@@ -48,6 +49,7 @@ impl Peers {
         let by_id = settings.routes.iter().filter_map(|(whom, target)| Some((whom.parse().ok()?, target)));
         Ok(Arc::new(Self {
             terms: Terms::new(settings),
+            offset: settings.offset,
             links: settings.members.iter().map(link).collect::<Result<_, _>>()?,
             routes: by_id.map(|(id, target)| Ok((id, legal(target.clone())?))).collect::<Result<_, _>>()?,
             core,
@@ -142,9 +144,12 @@ impl Peers {
 
     /// Dials a member and asks who it is.
     async fn open(&self, link: &Link) -> Result<(Incarnation, Client), LinkError> {
-        let routed = link.known().and_then(|known| self.routes.get(&known.node));
-        let channel = routed.unwrap_or(link.endpoint()).connect().await?;
         let cluster = self.core.cluster();
+        let known = link.known().and_then(|known| cluster.peer(known.node).map(|peer| (known.node, &peer.address)));
+        let routed = known.and_then(|(node, _)| self.routes.get(&node).cloned());
+        let moved = known.filter(|(_, address)| **address != link.address);
+        let moved = moved.and_then(|(_, address)| endpoint(&cluster_port(address, self.offset).ok()?).ok());
+        let channel = routed.or(moved).unwrap_or_else(|| link.endpoint().clone()).connect().await?;
         let mut stranger = client(channel.clone(), &self.terms.hello(&cluster, None));
         let answer = stranger.hello(proto::HelloRequest {}).await?.into_inner();
         let peer = self.terms.check(cluster.this, &answer.hello.ok_or(Refusal::Unknown)?)?.life;
