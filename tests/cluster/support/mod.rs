@@ -28,7 +28,7 @@ pub const CONFIRMATION: Duration = Duration::from_secs(5);
 /// How much longer than promised things may take in real processes that share a machine.
 pub const PATIENCE: u32 = 3;
 /// Pause between looks at something that is awaited.
-const LOOK: Duration = Duration::from_millis(20);
+pub const LOOK: Duration = Duration::from_millis(20);
 
 /// Ports of instances: in these tests all are at one address.
 pub type Ports = BTreeSet<u16>;

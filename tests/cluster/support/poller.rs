@@ -1,6 +1,7 @@
 //! Asks nodes over and over what they show of a service, and notes what was missing from their answers.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -14,13 +15,20 @@ use super::{Cluster, Ports, call, shown};
 
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What was missing at one node: the ports, since when, and how long by the last look.
-#[derive(Clone, Debug)]
+/// What was missing at one node: the ports, since when after the first look, and for how long by the last.
+#[derive(Clone)]
 pub struct Gap {
     pub node: String,
     pub missing: Ports,
-    pub since: Duration,
+    since: Duration,
     pub lasted: Duration,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Gap { node, missing, since, lasted } = self;
+        write!(out, "{node} did not show {missing:?} from {since:.1?} on for {lasted:.1?}")
+    }
 }
 
 /// Looks at all nodes of a cluster until dropped. A node that does not answer is not counted.
@@ -49,7 +57,8 @@ impl Poller {
 
     /// Panics when anything was ever missing.
     pub fn never_lost(&self) {
-        assert_eq!(format!("{:?}", self.gaps()), "[]");
+        let gaps = self.gaps();
+        assert!(gaps.is_empty(), "missing: {:?}", gaps.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert!(*self.looks.lock().expect("no panic under it") > 20, "it was looked at all");
     }
 }
