@@ -25,6 +25,8 @@ pub(super) struct Outbox {
     pub(super) linked: bool,
     marks: DelayedTasks<RecordNo, ()>,
     flights: BTreeMap<u64, Flight>,
+    /// States of which life of it were taken and not yet acknowledged, for want of a stream to it.
+    pub(super) owed: Vec<(Incarnation, u64)>,
     last_number: u64,
     last_sent: Option<Tick>,
     /// Acks that did not come in a row, and until when nothing is sent because of that.
@@ -73,7 +75,8 @@ impl Outbox {
         let is_new = self.life != Some(life);
         if is_new {
             let Self { last_number, last_digest, has_all, .. } = *self;
-            *self = Self { last_number, last_digest, has_all, ..Self::default() };
+            let owed = std::mem::take(&mut self.owed);
+            *self = Self { owed, last_number, last_digest, has_all, ..Self::default() };
         }
         (self.life, self.linked) = (Some(life), true);
         self.mark_flights(now, settings);

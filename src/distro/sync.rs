@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     distro::{Distro, digest, record::RecordNo},
-    model::{ClientId, ClientState, HybridTime, Tick, Version, limits},
+    model::{ClientId, ClientState, HybridTime, Incarnation, Tick, Version, limits},
     registry::Registry,
     wire::peer::{Digest, Message},
 };
@@ -70,6 +70,22 @@ impl Distro {
     /// The member at a place took states.
     pub fn taken(&mut self, place: usize, number: u64) {
         self.outboxes[place].taken(number);
+    }
+
+    /// States of a member were taken while nothing can be said to it: that is to be acknowledged once it can.
+    pub fn owe(&mut self, place: usize, life: Incarnation, number: u64) {
+        let owed = &mut self.outboxes[place].owed;
+        // It has no more than so many on their way; older ones it has given up.
+        if owed.len() == limits::SYNCS_IN_FLIGHT {
+            owed.remove(0);
+        }
+        owed.push((life, number));
+    }
+
+    /// What is to be acknowledged to this life of the member at a place, now that a stream to it is there.
+    pub fn owed(&mut self, place: usize, life: Incarnation) -> Vec<u64> {
+        let owed = std::mem::take(&mut self.outboxes[place].owed);
+        owed.into_iter().filter(|(from, _)| *from == life).map(|(_, number)| number).collect()
     }
 
     /// The member at a place holds something older than what is known here.

@@ -31,6 +31,9 @@ impl Node {
         let Some(place) = self.members.place(address, peer) else { return Reply::Done };
         self.meeting(now, |members, transitions| members.meet(place, address, peer, transitions));
         self.distro.linked(now.tick, place, peer, self.members.cluster());
+        for number in self.distro.owed(place, peer) {
+            self.say(place, Message::SyncTaken { number });
+        }
         if let Some(loading) = &mut self.loading {
             loading.unreachable[place] = false;
         }
@@ -61,7 +64,11 @@ impl Node {
                 for state in &clients {
                     self.told(now, place, from, state);
                 }
-                self.say(place, Message::SyncTaken { number });
+                // The way back may open later than the way here; meanwhile the sender must not take it for lost.
+                match self.distro.linked_life(place) {
+                    Some(_) => self.say(place, Message::SyncTaken { number }),
+                    None => self.distro.owe(place, from, number),
+                }
             }
             Message::SyncTaken { number } => self.distro.taken(place, number),
             Message::Digest(digest) => {

@@ -222,3 +222,19 @@ fn nothing_much_is_said_while_nothing_happens() {
     let cluster = nodes.nodes[0].as_ref().expect("runs").cluster().clone();
     assert!(cluster.peers.iter().all(|peer| peer.state == Regard::Up));
 }
+
+#[test]
+fn what_came_before_the_way_back_was_open_is_acknowledged_when_it_is() {
+    let mut nodes = Nodes::start(2);
+    nodes.handle(1, Input::Unlinked { address: address(0) });
+    nodes.publish(0, "1_10.0.0.1_1", "orders", 1);
+    nodes.pass(1_000);
+    let behind = |nodes: &Nodes| {
+        let details = nodes.nodes[0].as_ref().expect("runs").member_details(nodes.tick);
+        details[0].distro.behind
+    };
+    assert_eq!(behind(&nodes), 1, "it was told, and cannot say so");
+    nodes.links[1][0] = false;
+    nodes.pass(20);
+    assert_eq!(behind(&nodes), 0);
+}

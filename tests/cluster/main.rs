@@ -1,0 +1,16 @@
+//! Three nodes as processes on this machine, and the official Rust client between them: what users live through when
+//! nodes are asked for things, killed, frozen, restarted and filled. What takes longer than seconds is run by `.ci/run`:
+//!
+//!     ROSTER_TEST_BINARY=target/release/roster cargo test --test cluster -- --ignored --nocapture
+
+#![expect(clippy::disallowed_methods, reason = "real processes live in real time")]
+
+mod frozen;
+mod killed;
+mod loading;
+mod one_list;
+mod reborn;
+mod refused;
+mod rolling;
+mod size;
+mod support;

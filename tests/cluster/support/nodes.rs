@@ -1,0 +1,238 @@
+//! Nodes as processes, three of which are a cluster. All are killed when dropped, and tell what they said when a test fails.
+
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::{DEADLINE, Ports, call, shown, until};
+
+/// Main ports are below those that the system gives to whoever goes out, or a node that is down would find its port taken.
+const PORTS: std::ops::Range<u16> = 10_000..30_000;
+/// How many lines of a node's log are shown when a test fails.
+const SHOWN_LINES: usize = 40;
+
+/// The program, without settings from outside. `ROSTER_TEST_BINARY` names another build of it.
+pub fn roster() -> Command {
+    let built = env!("CARGO_BIN_EXE_roster").to_owned();
+    let mut command = Command::new(std::env::var("ROSTER_TEST_BINARY").unwrap_or(built));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ROSTER_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Main ports whose ports above are free too, by the look of it. No two calls give the same.
+pub fn free_ports(count: usize) -> Vec<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 997) as u16 * 20;
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let some = std::iter::repeat_with(|| {
+        let step = NEXT.fetch_add(3, Relaxed);
+        PORTS.start + first.wrapping_add(step) % PORTS.len() as u16
+    });
+    let free = some.take(PORTS.len()).filter(|port| [0, 1_000, 1_001].iter().all(|above| is_free(port + above)));
+    let found: Vec<u16> = free.take(count).collect();
+    assert_eq!(found.len(), count, "free ports");
+    found
+}
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub port: u16,
+    pub peers: String,
+    pub data: PathBuf,
+    pub more: Vec<String>,
+}
+
+/// One node.
+pub struct Node {
+    pub address: String,
+    pub launch: Launch,
+    child: Child,
+}
+
+impl Node {
+    pub fn start(launch: Launch) -> Self {
+        let child = spawn(&launch);
+        Self { address: format!("127.0.0.1:{}", launch.port), launch, child }
+    }
+
+    /// Starts it again where it was.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.launch);
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "{signal} to {}", self.address);
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a process");
+        self.child.wait().expect("a process");
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub async fn stop(&mut self) {
+        self.signal("-TERM");
+        let status = until("it stops", DEADLINE, async || self.has_ended()).await;
+        assert!(status.success(), "{status}");
+    }
+
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a process")
+    }
+
+    pub async fn get(&self, target: &str) -> Option<Value> {
+        let (status, body) = call(&self.address, "GET", target, "").await.ok()?;
+        (status == 200).then(|| serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    pub async fn metrics(&self) -> String {
+        call(&self.address, "GET", "/metrics", "").await.expect("metrics").1
+    }
+
+    /// What the node knows of the members.
+    pub async fn cluster(&self) -> Option<Value> {
+        self.get("/roster/v1/cluster").await
+    }
+
+    pub async fn is_ready(&self) -> bool {
+        self.get("/nacos/v3/admin/core/state/readiness").await.is_some()
+    }
+
+    pub async fn ready(&self) {
+        until(&format!("{} is ready", self.address), DEADLINE, async || self.is_ready().await.then_some(())).await;
+    }
+
+    /// Ports of the instances of a service; none when the node does not answer.
+    pub async fn ports(&self, service: &str) -> Option<Ports> {
+        Some(shown(&self.hosts(service).await?))
+    }
+
+    /// All instances of a service, in order.
+    pub async fn hosts(&self, service: &str) -> Option<Value> {
+        let mut view = self.get(&format!("/roster/v1/instances?service={service}")).await?;
+        let hosts = view["hosts"].as_array_mut()?;
+        hosts.sort_by_key(|host| (host["ip"].to_string(), host["port"].as_u64()));
+        Some(Value::Array(std::mem::take(hosts)))
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_file(&self.launch.data)).unwrap_or_default()
+    }
+}
+
+fn log_file(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+fn spawn(launch: &Launch) -> Child {
+    let log = File::options().create(true).append(true).open(log_file(&launch.data)).expect("a file");
+    let mut command = roster();
+    command.args(["server", "--port", &launch.port.to_string(), "--peers", &launch.peers, "--data"]);
+    command.arg(&launch.data).args(&launch.more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.spawn().expect("starts")
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.lines().count().saturating_sub(SHOWN_LINES);
+            eprintln!("-- {} said:", self.address);
+            log.lines().skip(from).for_each(|line| eprintln!("   {line}"));
+        }
+    }
+}
+
+/// Three nodes and where they keep things.
+pub struct Cluster {
+    pub nodes: Vec<Node>,
+    _data: TempDir,
+}
+
+impl Cluster {
+    /// Three nodes that serve and have each other.
+    pub async fn start() -> Self {
+        for _ in 0..5 {
+            let cluster = Self::launch(&[&[], &[], &[]]);
+            if let Some(started) = cluster.started().await {
+                return started;
+            }
+        }
+        panic!("all ports are taken");
+    }
+
+    /// Three processes, each with its own further arguments.
+    pub fn launch(more: &[&[&str]; 3]) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let ports = free_ports(3);
+        let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let launch = |number: usize| Launch {
+            port: ports[number],
+            peers: addresses.join(","),
+            data: data.path().join(format!("node{number}")),
+            more: more[number].iter().map(|argument| (*argument).to_owned()).collect(),
+        };
+        let nodes = (0..3).map(|number| Node::start(launch(number))).collect();
+        Self { nodes, _data: data }
+    }
+
+    /// None when a port was taken meanwhile.
+    async fn started(mut self) -> Option<Self> {
+        let end = Instant::now() + DEADLINE;
+        while !self.is_whole().await {
+            if self.nodes.iter_mut().any(|node| node.has_ended().is_some()) {
+                let taken = self.nodes.iter().any(|node| node.log().contains("cannot listen on"));
+                assert!(taken, "a node ended: {}", self.nodes[0].log());
+                return None;
+            }
+            assert!(Instant::now() < end, "no cluster");
+        }
+        Some(self)
+    }
+
+    /// Whether all are ready and linked to each other.
+    pub async fn is_whole(&self) -> bool {
+        for node in &self.nodes {
+            let Some(cluster) = node.cluster().await else { return false };
+            let members = cluster["members"].as_array().expect("members");
+            let is_there =
+                |member: &Value| member["linked"] == true && member["state"] == "up" && member["phase"] == "serving";
+            if !members.iter().all(is_there) || !node.is_ready().await {
+                return false;
+            }
+        }
+        true
+    }
+
+    pub async fn whole(&self) {
+        until("the cluster is whole", DEADLINE, async || self.is_whole().await.then_some(())).await;
+    }
+
+    pub fn all(&self) -> Vec<&Node> {
+        self.nodes.iter().collect()
+    }
+
+    /// As clients are given it.
+    pub fn addresses(&self) -> String {
+        let addresses: Vec<&str> = self.nodes.iter().map(|node| node.address.as_str()).collect();
+        addresses.join(",")
+    }
+}
