@@ -26,4 +26,5 @@ fuzz: ## what reads bytes from outside, for a minute each; needs a nightly compi
 	cd fuzz && cargo run --bin seeds && cargo +nightly fuzz run payload -- -max_total_time=60 \
 		&& cargo +nightly fuzz run body -- -max_total_time=60 \
 		&& cargo +nightly fuzz run ack -- -max_total_time=60 \
-		&& cargo +nightly fuzz run http -- -max_total_time=60
+		&& cargo +nightly fuzz run http -- -max_total_time=60 \
+		&& cargo +nightly fuzz run frame -- -max_total_time=60

@@ -4,11 +4,11 @@ use std::{fs, io, path::Path};
 
 use prost::Message;
 use roster::proto::{Metadata, Payload, google::protobuf::Any};
-use shared::{check, http, samples};
+use shared::{check, http, peer, samples};
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in ["payload", "body", "ack", "http"] {
+    for target in ["payload", "body", "ack", "http", "frame"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     for (place, (kind, body)) in samples::SAMPLES.iter().enumerate() {
@@ -23,6 +23,9 @@ fn main() -> io::Result<()> {
     }
     for (place, ack) in check::DATAGRAM_ACKS.iter().enumerate() {
         fs::write(corpus.join("ack").join(format!("sample-{place}")), ack)?;
+    }
+    for (place, frame) in peer::samples().iter().enumerate() {
+        fs::write(corpus.join("frame").join(format!("sample-{place}")), [&[0], &frame[..]].concat())?;
     }
     for (place, operation) in http::Server::start().operations.iter().enumerate() {
         let number = u8::try_from(place).expect("few operations");

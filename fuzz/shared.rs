@@ -4,5 +4,7 @@
 pub mod check;
 #[path = "../tests/decoder/http.rs"]
 pub mod http;
+#[path = "../tests/decoder/peer.rs"]
+pub mod peer;
 #[path = "../tests/decoder/samples.rs"]
 pub mod samples;

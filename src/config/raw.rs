@@ -94,7 +94,7 @@ settings! {
     peer_suspect: Span = Span(Duration::from_secs(2));
     /// How long a starting node waits for what others know before it serves [default: 30s]
     loading_limit: Span = Span(Duration::from_secs(30));
-    /// Percent of another node's clients; when more go at once than that they are kept; 0 for no limit [default: 0]
+    /// Most of a service, in percent, that may expire within 10s; more waits, for 3m at most; 0 for no limit [default: 0]
     removal_brake: u8 = 0;
     /// How long changes of a service merge after one was pushed; 500ms as Nacos [default: 100ms]
     push_window: Span = Span(Duration::from_millis(100));

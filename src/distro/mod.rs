@@ -16,10 +16,14 @@ mod distro_test;
 mod lease;
 mod outbox;
 mod ownership;
+#[cfg(test)]
+mod ownership_test;
 mod peers;
 mod record;
 mod sync;
 mod verify;
+#[cfg(test)]
+mod verify_test;
 
 use std::sync::Arc;
 

@@ -155,5 +155,5 @@ pub(super) async fn protect(State(api): State<Arc<Api>>, body: Bytes) -> Result<
 /// `GET /metrics`, for Prometheus.
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> String {
     let stats = api.connections.runtime().stats();
-    api.metrics.render(&stats, api.connections.len())
+    api.metrics.render(&stats, &api.cluster(), api.connections.len())
 }

@@ -13,9 +13,12 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{any, get},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::http::{Api, native};
+use crate::{
+    http::{Api, native},
+    member::Cluster,
+};
 
 /// Pages that are the same with and without the context `/nacos`.
 pub(super) fn router() -> Router<Arc<Api>> {
@@ -60,13 +63,23 @@ async fn actuator(OriginalUri(asked): OriginalUri, headers: HeaderMap) -> Respon
 }
 
 async fn health(State(api): State<Arc<Api>>) -> Response {
-    if api.is_ready() {
-        return as_actuator(&json!({"status": "UP"}));
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, as_actuator(&json!({"status": "OUT_OF_SERVICE"}))).into_response()
+    let (status, word) =
+        if api.is_ready() { (StatusCode::OK, "UP") } else { (StatusCode::SERVICE_UNAVAILABLE, "OUT_OF_SERVICE") };
+    (status, as_actuator(&health_of(word, &api.cluster()))).into_response()
 }
 
-fn as_actuator(body: &serde_json::Value) -> Response {
+/// Clocks too far ahead are named and change no verdict: this node serves well without following them, and one bad clock would
+/// otherwise take every other node out of service.
+fn health_of(status: &str, cluster: &Cluster) -> Value {
+    let skewed = cluster.peers.iter().filter(|peer| peer.skewed);
+    let skewed: Vec<&str> = skewed.map(|peer| peer.address.as_str()).collect();
+    match skewed[..] {
+        [] => json!({"status": status}),
+        _ => json!({"status": status, "details": {"clockSkewed": skewed}}),
+    }
+}
+
+fn as_actuator(body: &Value) -> Response {
     ([(CONTENT_TYPE, "application/vnd.spring-boot.actuator.v3+json")], body.to_string()).into_response()
 }
 
@@ -74,4 +87,31 @@ async fn no_configurations() -> Response {
     let data = "Current functionMode is `naming`, config module is disabled";
     let body = json!({"code": 40_001, "message": "API function disabled.", "data": data});
     (StatusCode::NOT_IMPLEMENTED, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        member::Peer,
+        model::{Incarnation, NodeId},
+        wire::peer::{Phase, Regard},
+    };
+
+    #[test]
+    fn skewed_clocks_are_named_beside_the_verdict() {
+        let this = Incarnation { node: NodeId(1), since: 1 };
+        let peer = |address: &str, skewed| Peer {
+            address: address.into(),
+            incarnation: None,
+            state: Regard::Up,
+            phase: Phase::Serving,
+            skewed,
+        };
+        let peers = vec![peer("n1:1", false), peer("n2:1", true)];
+        let mut cluster = Cluster { this, address: "own:1".into(), phase: Phase::Serving, peers };
+        assert_eq!(health_of("UP", &cluster), json!({"status": "UP", "details": {"clockSkewed": ["n2:1"]}}));
+        cluster.peers.pop();
+        assert_eq!(health_of("UP", &cluster), json!({"status": "UP"}));
+    }
 }

@@ -182,13 +182,14 @@ impl Members {
 
     /// Does what silence makes of members.
     pub fn poll(&mut self, now: Tick, transitions: &mut Vec<Transition>) {
-        for place in 0..self.heard.len() {
-            let heard = &mut self.heard[place];
-            let Some(at) = heard.at else { continue };
-            if now.since(at) < self.settings.suspect {
-                continue;
+        // All of them before any is judged: whoever is silent has no vote, whichever place it has.
+        for heard in &mut self.heard {
+            if let Some(at) = heard.at.filter(|at| now.since(*at) >= self.settings.suspect) {
+                heard.missed_since.get_or_insert(at);
             }
-            let since = *heard.missed_since.get_or_insert(at);
+        }
+        for place in 0..self.heard.len() {
+            let Some(since) = self.heard[place].missed_since else { continue };
             let peer = &self.cluster.peers[place];
             if peer.state == Regard::Down {
                 continue;

@@ -3,6 +3,7 @@
 //! Owns the recorder and the handles of what is counted often. The core keeps plain numbers; they are read when somebody
 //! asks. No metric has a label whose values clients choose.
 
+mod cluster;
 mod http;
 mod machine;
 pub mod names;
@@ -15,7 +16,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 pub use http::{Counting, HttpCounter};
 pub use machine::Usage;
 
-use crate::{metrics::machine::Machine, node::Stats, registry::Change, wire::RequestType};
+use crate::{member::Cluster, metrics::machine::Machine, node::Stats, registry::Change, wire::RequestType};
 
 /// Upper bounds of the push delay's buckets, in seconds: from a quiet service (milliseconds) to a retried push.
 const PUSH_DELAY_BUCKETS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -95,8 +96,9 @@ impl Metrics {
     }
 
     /// The text Prometheus reads.
-    pub fn render(&self, stats: &Stats, connections: usize) -> String {
+    pub fn render(&self, stats: &Stats, cluster: &Cluster, connections: usize) -> String {
         publish(stats, connections);
+        cluster::publish(stats, cluster);
         self.prometheus.render()
     }
 

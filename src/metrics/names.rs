@@ -56,8 +56,39 @@ pub const PEER_DROPPED: &str = "roster_peer_messages_dropped_total";
 /// Writes forwarded to the responsible node, by `result`.
 pub const FORWARDS: &str = "roster_forwards_total";
 
+/// Whether this node is in a phase (`phase`): 1 for one of them.
+pub const PHASE: &str = "roster_phase";
+/// Other members, by how sure this node is of them (`state`).
+pub const MEMBERS: &str = "roster_members";
+/// Other members whose clocks are too far ahead to be followed.
+pub const MEMBERS_SKEWED: &str = "roster_members_clock_skewed";
+/// Clients that publish, and those remembered to be gone.
+pub const DISTRO_RECORDS: &str = "roster_distro_records";
+/// Clients without a living owner.
+pub const DISTRO_ORPHANS: &str = "roster_distro_orphans";
+/// Clients remembered to be gone.
+pub const DISTRO_TOMBSTONES: &str = "roster_distro_tombstones";
+/// Clients that members were not told the newest of, over all members.
+pub const DISTRO_PENDING: &str = "roster_distro_pending";
+/// States of clients sent and received, by `result`.
+pub const DISTRO_STATES: &str = "roster_distro_states_total";
+/// Messages with states that were not acknowledged in time.
+pub const DISTRO_TIMEOUTS: &str = "roster_distro_timeouts_total";
+/// Digests that told of a difference.
+pub const DISTRO_DIFFERENCES: &str = "roster_distro_differences_total";
+/// Clients asked for or removed because digests differed.
+pub const DISTRO_REPAIRED: &str = "roster_distro_repaired_total";
+/// Comparisons of contents that found no difference.
+pub const DISTRO_REPAIRED_NOTHING: &str = "roster_distro_repaired_nothing_total";
+/// Clients removed because their lease ran out.
+pub const DISTRO_LEASES_OVER: &str = "roster_distro_leases_over_total";
+/// Clients known by their address that this node took over.
+pub const DISTRO_CLAIMED: &str = "roster_distro_claimed_total";
+/// Removals that the brake held back, each counted once a try.
+pub const HELD_BACK: &str = "roster_removals_held_back_total";
+
 /// All of them, with help texts.
-pub const ALL: [(&str, Kind, &str); 21] = [
+pub const ALL: [(&str, Kind, &str); 36] = [
     (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
     (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
     (CLIENTS, Kind::Gauge, "Clients the registry knows"),
@@ -79,4 +110,19 @@ pub const ALL: [(&str, Kind, &str); 21] = [
     (PEER_BYTES, Kind::Counter, "Bytes of messages between nodes by direction"),
     (PEER_DROPPED, Kind::Counter, "Messages between nodes that were dropped, by reason"),
     (FORWARDS, Kind::Counter, "Writes forwarded to the responsible node by result"),
+    (PHASE, Kind::Gauge, "1 for the phase this node is in"),
+    (MEMBERS, Kind::Gauge, "Other members by how sure this node is of them"),
+    (MEMBERS_SKEWED, Kind::Gauge, "Other members whose clocks are too far ahead to be followed"),
+    (DISTRO_RECORDS, Kind::Gauge, "Clients that publish, and those remembered to be gone"),
+    (DISTRO_ORPHANS, Kind::Gauge, "Clients without a living owner, which stay for their lease"),
+    (DISTRO_TOMBSTONES, Kind::Gauge, "Clients remembered to be gone"),
+    (DISTRO_PENDING, Kind::Gauge, "Clients that members were not told the newest of, over all members"),
+    (DISTRO_STATES, Kind::Counter, "States of clients exchanged with members by result"),
+    (DISTRO_TIMEOUTS, Kind::Counter, "Messages with states of clients that were not acknowledged in time"),
+    (DISTRO_DIFFERENCES, Kind::Counter, "Digests of members that differed from what this node holds"),
+    (DISTRO_REPAIRED, Kind::Counter, "Clients asked for or removed because digests differed"),
+    (DISTRO_REPAIRED_NOTHING, Kind::Counter, "Digests that differed without any client that did"),
+    (DISTRO_LEASES_OVER, Kind::Counter, "Clients of dead nodes removed because their lease ran out"),
+    (DISTRO_CLAIMED, Kind::Counter, "Clients known by their address that this node took over"),
+    (HELD_BACK, Kind::Counter, "Removals that the brake held back, each counted once a try"),
 ];

@@ -30,8 +30,9 @@ struct Expiring {
     before: usize,
     /// Instances that expired within it.
     gone: usize,
-    /// Since when removals are held back.
-    held_since: Option<Tick>,
+    /// When more than may be was first asked for, and when last. The window goes on until nobody has asked for as long as it
+    /// lasts; so what must wait for two services is not held back by one of them whenever the other lets it go.
+    held: Option<(Tick, Tick)>,
 }
 
 impl Brake {
@@ -39,25 +40,14 @@ impl Brake {
         Self { share, ..Self::default() }
     }
 
-    /// Whether `count` of the `total` instances that a service has may expire now. Says yes for the last time when they
-    /// have been held back for as long as that may be.
+    /// Whether `count` of the `total` instances that a service has may expire now. Whatever was held back for as long as that
+    /// may be is let go.
     pub(super) fn admits(&mut self, now: Tick, service: ServiceNo, total: usize, count: usize) -> bool {
-        let Some(share) = self.share else { return true };
-        if self.services.len() >= limits::BRAKE_SERVICES {
-            self.tidy(now);
+        let admitted = self.may_go(now, service, total, count);
+        if admitted {
+            self.goes(service, count);
         }
-        let expiring = self.services.entry(service).or_insert_with(|| Expiring::new(now, total));
-        if now.since(expiring.since) >= limits::BRAKE_WINDOW_MILLIS && expiring.held_since.is_none() {
-            *expiring = Expiring::new(now, total);
-        }
-        let too_many = (expiring.gone + count) * 100 > expiring.before * usize::from(share);
-        let held_since = too_many.then(|| *expiring.held_since.get_or_insert(now));
-        if held_since.is_some_and(|since| now.since(since) < limits::BRAKE_MILLIS) {
-            self.held += 1;
-            return false;
-        }
-        expiring.gone += count;
-        true
+        admitted
     }
 
     /// Whether all that a client publishes may expire now.
@@ -65,28 +55,59 @@ impl Brake {
         if self.share.is_none() {
             return true;
         }
-        let mut services = registry.publishes_for(client);
-        services.all(|service| {
+        let counts = registry.publishes_for(client).map(|service| {
             let count = registry.published(service, client).map_or(0, |content| content.instances().len());
-            self.admits(now, service, registry.instances(service), count)
-        })
+            (service, count)
+        });
+        let counts: Vec<(ServiceNo, usize)> = counts.collect();
+        // Each is asked, so that all of them hold back since the same moment and none begins when another ends.
+        let may_go =
+            |(service, count): &(ServiceNo, usize)| self.may_go(now, *service, registry.instances(*service), *count);
+        let refused = counts.iter().map(may_go).filter(|admitted| !admitted).count();
+        if refused == 0 {
+            counts.into_iter().for_each(|(service, count)| self.goes(service, count));
+        }
+        refused == 0
+    }
+
+    fn may_go(&mut self, now: Tick, service: ServiceNo, total: usize, count: usize) -> bool {
+        let Some(share) = self.share else { return true };
+        if self.services.len() >= limits::BRAKE_SERVICES {
+            self.services.retain(|_, expiring| !expiring.is_over(now));
+        }
+        let expiring = self.services.entry(service).or_insert_with(|| Expiring::new(now, total));
+        if expiring.is_over(now) {
+            *expiring = Expiring::new(now, total);
+        }
+        if (expiring.gone + count) * 100 <= expiring.before * usize::from(share) {
+            return true;
+        }
+        let (since, _) = expiring.held.unwrap_or((now, now));
+        expiring.held = Some((since, now));
+        let held = now.since(since) < limits::BRAKE_MILLIS;
+        self.held += u64::from(held);
+        !held
+    }
+
+    fn goes(&mut self, service: ServiceNo, count: usize) {
+        if let Some(expiring) = self.services.get_mut(&service) {
+            expiring.gone += count;
+        }
     }
 
     /// A service is forgotten: its number may be given away.
     pub(super) fn forget(&mut self, service: ServiceNo) {
         self.services.remove(&service);
     }
-
-    /// Forgets windows that are over.
-    fn tidy(&mut self, now: Tick) {
-        let longest = limits::BRAKE_MILLIS + limits::BRAKE_WINDOW_MILLIS;
-        self.services.retain(|_, expiring| now.since(expiring.held_since.unwrap_or(expiring.since)) < longest);
-    }
 }
 
 impl Expiring {
     fn new(now: Tick, total: usize) -> Self {
-        Self { since: now, before: total, gone: 0, held_since: None }
+        Self { since: now, before: total, gone: 0, held: None }
+    }
+
+    fn is_over(&self, now: Tick) -> bool {
+        now.since(self.held.map_or(self.since, |(_, last)| last)) >= limits::BRAKE_WINDOW_MILLIS
     }
 }
 
@@ -119,10 +140,46 @@ mod tests {
         for gone in 0..5 {
             assert!(brake.admits(Tick(0), service, 10 - gone, 1), "instance {gone}");
         }
-        assert!(!brake.admits(Tick(1), service, 5, 1));
-        assert!(!brake.admits(Tick(limits::BRAKE_MILLIS), service, 5, 1));
-        assert!(brake.admits(Tick(limits::BRAKE_MILLIS + 1), service, 5, 1));
-        assert_eq!(brake.held, 2);
+        let tries = limits::BRAKE_MILLIS / limits::BRAKE_RETRY_MILLIS;
+        for held in 0..tries {
+            assert!(!brake.admits(Tick(held * limits::BRAKE_RETRY_MILLIS), service, 5, 1), "try {held}");
+        }
+        assert!(brake.admits(Tick(limits::BRAKE_MILLIS), service, 5, 1));
+        assert_eq!(brake.held, tries);
+    }
+
+    /// It was off for good once it had held something back: what came an hour later went at once.
+    #[test]
+    fn it_holds_again_after_it_held_once() {
+        let (mut brake, service) = (Brake::new(Some(50)), service());
+        let hour = |hours: u64| Tick(hours * 3_600_000);
+        for hours in 0..3 {
+            let admitted = (0..10).filter(|gone| brake.admits(hour(hours), service, 10 - gone, 1)).count();
+            assert_eq!(admitted, 5, "after {hours} hours");
+        }
+    }
+
+    /// What one service holds back counted as gone from the client's others at each try.
+    #[test]
+    fn what_is_held_back_counts_nowhere_as_gone() {
+        let mut registry = Registry::new(Limits { empty_service_expiry: 1, encodings: 1 });
+        let mut publish = |client: u16, name: &str| {
+            let key = ServiceKey::new("", "", name).expect("legal");
+            let id = crate::model::ClientId::address("10.0.0.1", client);
+            let command = Command::register(&id, key.clone(), Published::One(Box::default()));
+            registry.apply(Tick(0), command, &mut Vec::new()).expect("registers");
+            (registry.find(&key).expect("registered"), registry.client_no(&id).expect("registered"))
+        };
+        let (large, both) = publish(1, "large");
+        publish(1, "small");
+        for client in 2..10 {
+            publish(client, "large");
+        }
+        let mut brake = Brake::new(Some(50));
+        for _ in 0..20 {
+            assert!(!brake.admits_client(Tick(0), both, &registry), "all of the small one");
+        }
+        assert!(brake.admits(Tick(0), large, 9, 4));
     }
 
     #[test]

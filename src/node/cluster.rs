@@ -213,10 +213,7 @@ impl Node {
     /// Serves when all that can be reached have told what they know, or it took too long.
     fn end_loading(&mut self, now: Now) {
         let Some(loading) = &self.loading else { return };
-        let is_done = |place: usize| {
-            self.distro.has_all(place) || (loading.unreachable[place] && self.members.heard(place).is_none())
-        };
-        if !(0..loading.unreachable.len()).all(is_done) && now.tick < loading.until {
+        if !self.knows_all(loading) && now.tick < loading.until {
             return;
         }
         let (at, kept) = self.loading.take().map(|loading| loading.kept).unwrap_or_default();
@@ -234,12 +231,21 @@ impl Node {
         }
     }
 
+    /// Whether all members that can be reached have told what they know.
+    fn knows_all(&self, loading: &Loading) -> bool {
+        let is_done = |place: usize| {
+            self.distro.has_all(place) || (loading.unreachable[place] && self.members.heard(place).is_none())
+        };
+        (0..loading.unreachable.len()).all(is_done)
+    }
+
     /// When there is something to do among members.
     pub(super) fn cluster_due(&self) -> Option<Tick> {
         if !self.outputs.is_empty() || (self.leaving && self.distro.has_left()) {
             return Some(Tick(0));
         }
-        let loading = self.loading.as_ref().map(|loading| loading.until);
+        let loading =
+            self.loading.as_ref().map(|loading| if self.knows_all(loading) { Tick(0) } else { loading.until });
         [self.members.next_due(), self.distro.next_due(), loading].into_iter().flatten().min()
     }
 

@@ -22,7 +22,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use ceiling::CeilingError;
 pub use clock::Clock;
@@ -49,8 +49,8 @@ pub struct Runtime {
     locked: Mutex<Locked>,
     /// The node's switches, for readers that look at them at each request.
     switches: RwLock<Arc<Switches>>,
-    /// The members as the node sees them, for the same readers.
-    cluster: RwLock<Arc<Cluster>>,
+    /// The members as the node sees them, for the same readers, and for whoever waits for changes.
+    cluster: watch::Sender<Arc<Cluster>>,
     wake: Notify,
 }
 
@@ -90,7 +90,7 @@ impl Runtime {
         let node = Node::new(settings, membership, clock.now(), stored);
         let runtime = Arc::new(Self {
             switches: RwLock::new(node.switches().clone()),
-            cluster: RwLock::new(node.cluster().clone()),
+            cluster: watch::Sender::new(node.cluster().clone()),
             locked: Mutex::new(Locked { node, armed: None }),
             clock,
             ceiling: AtomicU64::new(stored),
@@ -139,12 +139,22 @@ impl Runtime {
 
     /// The members as they are now, without the node's lock.
     pub fn cluster(&self) -> Arc<Cluster> {
-        self.cluster.read().clone()
+        self.cluster.borrow().clone()
     }
 
+    /// Wakes whoever waits for the members to change.
+    pub fn cluster_changes(&self) -> watch::Receiver<Arc<Cluster>> {
+        self.cluster.subscribe()
+    }
+
+    /// Shows readers the current values. A changed one is another: whoever changes it leaves the old one to its readers.
     fn publish(&self, node: &Node) {
-        replace(&self.switches, node.switches());
-        replace(&self.cluster, node.cluster());
+        if !Arc::ptr_eq(&self.switches.read(), node.switches()) {
+            *self.switches.write() = node.switches().clone();
+        }
+        if !Arc::ptr_eq(&self.cluster.borrow(), node.cluster()) {
+            self.cluster.send_replace(node.cluster().clone());
+        }
     }
 
     /// Numbers about the node.
@@ -219,13 +229,6 @@ impl Runtime {
         let raised = self.handle(Input::CeilingStored(ceiling));
         debug_assert!(raised.is_ok(), "nothing to refuse");
         stored
-    }
-}
-
-/// Shows readers the current value. A changed one is another: whoever changes it leaves the old one to its readers.
-fn replace<T>(shown: &RwLock<Arc<T>>, current: &Arc<T>) {
-    if !Arc::ptr_eq(&shown.read(), current) {
-        *shown.write() = current.clone();
     }
 }
 

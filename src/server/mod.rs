@@ -3,6 +3,7 @@
 mod cluster;
 mod listen;
 mod own_entry;
+mod report;
 mod transport;
 
 use std::{
@@ -151,6 +152,7 @@ impl Server {
         tasks.spawn(until(stopped.clone(), connections.clone().detect()));
         tasks.spawn(until(stopped.clone(), upkeep(metrics)));
         tasks.spawn(until_ended(ended.clone(), runtime.clone().keep_ceiling(data.clone())));
+        tasks.spawn(until(stopped.clone(), report::report(runtime.clone())));
         tasks.spawn(until(stopped.clone(), runtime.keep_entries(data.clone())));
         if let Some(listener) = cluster_port {
             tasks.spawn(cluster::serve(peers.clone(), listener, ended.clone()));

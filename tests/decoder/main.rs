@@ -3,6 +3,7 @@
 
 mod check;
 mod http;
+mod peer;
 mod samples;
 
 use std::cell::RefCell;
@@ -175,8 +176,37 @@ fn ask_http(bytes: &[u8]) {
     SERVER.with_borrow_mut(|server| server.ask(bytes));
 }
 
+#[test]
+fn what_members_say_is_read() {
+    let mut node = peer::Renewed::default();
+    for said in 0..8 {
+        for frame in peer::samples() {
+            assert!(node.hear(&[&[said], &frame[..]].concat()));
+        }
+    }
+}
+
+/// One node for all cases of a thread, which so hears one thing after another.
+fn hear(bytes: &[u8]) {
+    thread_local! {
+        static NODE: RefCell<peer::Renewed> = RefCell::default();
+    }
+    NODE.with_borrow_mut(|node| node.hear(bytes));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn any_frame(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        hear(&bytes);
+    }
+
+    #[test]
+    fn broken_frames(sample in any::<Index>(), said in any::<u8>(), damages in damage()) {
+        let samples = peer::samples();
+        hear(&[&[said], &broken(samples[sample.index(samples.len())].clone(), &damages)[..]].concat());
+    }
 
     #[test]
     fn any_http_request(bytes in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -1,0 +1,165 @@
+//! What operators are told in the log of members that come and go, of clocks, and of removals that are held back.
+//!
+//! Looks at the core from outside: it stays pure and does not know that there is a log.
+
+use std::{sync::Arc, time::Duration};
+
+use compact_str::CompactString;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{member::Cluster, model::limits, runtime::Runtime, wire::peer::Regard};
+
+/// How often it is seen whether removals are held back. They are tried more often, so each look sees those that still are.
+const LOOK: Duration = Duration::from_millis(2 * limits::BRAKE_RETRY_MILLIS);
+
+/// One thing to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum News {
+    Suspect(CompactString),
+    Down(CompactString),
+    Up(CompactString),
+    Restarted(CompactString),
+    ClockAhead(CompactString),
+    ClockBack(CompactString),
+    /// So many tries were held back since the look before.
+    HoldingBack(u64),
+    LetGo,
+}
+
+impl News {
+    fn tell(&self) {
+        match self {
+            News::Suspect(peer) => {
+                tracing::warn!(%peer, "member is suspect: it is not heard, or does not hear this node")
+            }
+            News::Down(peer) => tracing::warn!(%peer, "member is down: its clients stay for their lease"),
+            News::Up(peer) => tracing::warn!(%peer, "member is up again"),
+            News::Restarted(peer) => tracing::warn!(%peer, "member restarted, or another node took its place"),
+            News::ClockAhead(peer) => {
+                tracing::warn!(%peer, "member's clock is too far ahead of this node's and is not followed");
+            }
+            News::ClockBack(peer) => tracing::warn!(%peer, "member's clock is followed again"),
+            News::HoldingBack(tries) => {
+                tracing::warn!(tries, "removals are held back: more of a service would expire at once than may");
+            }
+            News::LetGo => tracing::warn!("removals are not held back any more"),
+        }
+    }
+}
+
+/// What was seen last.
+struct Report {
+    cluster: Arc<Cluster>,
+    /// Which members were heard of before, in their order.
+    heard: Vec<bool>,
+    held_back: u64,
+    holding: bool,
+}
+
+impl Report {
+    fn new(cluster: Arc<Cluster>, held_back: u64) -> Self {
+        let heard = cluster.peers.iter().map(|peer| peer.state != Regard::Down).collect();
+        Self { cluster, heard, held_back, holding: false }
+    }
+
+    fn members(&mut self, cluster: Arc<Cluster>) -> Vec<News> {
+        let mut news = Vec::new();
+        // Members keep their places for as long as a node lives; their addresses may change.
+        for ((before, now), heard) in self.cluster.peers.iter().zip(&cluster.peers).zip(&mut self.heard) {
+            let peer = || now.address.clone();
+            let known = std::mem::replace(heard, *heard || now.state != Regard::Down);
+            if before.incarnation.is_some() && before.incarnation != now.incarnation {
+                news.push(News::Restarted(peer()));
+            } else if before.state != now.state {
+                match now.state {
+                    Regard::Suspect => news.push(News::Suspect(peer())),
+                    Regard::Down => news.push(News::Down(peer())),
+                    // The first time is no news: the stream to it was told of.
+                    Regard::Up if known => news.push(News::Up(peer())),
+                    Regard::Up => {}
+                }
+            }
+            match (before.skewed, now.skewed) {
+                (false, true) => news.push(News::ClockAhead(peer())),
+                (true, false) => news.push(News::ClockBack(peer())),
+                _ => {}
+            }
+        }
+        self.cluster = cluster;
+        news
+    }
+
+    fn held_back(&mut self, all: u64) -> Option<News> {
+        let tries = all - std::mem::replace(&mut self.held_back, all);
+        let was = std::mem::replace(&mut self.holding, tries > 0);
+        match (was, self.holding) {
+            (false, true) => Some(News::HoldingBack(tries)),
+            (true, false) => Some(News::LetGo),
+            _ => None,
+        }
+    }
+}
+
+/// Tells what is news for as long as it is polled.
+pub(super) async fn report(runtime: Arc<Runtime>) {
+    let mut changes = runtime.cluster_changes();
+    let mut report = Report::new(changes.borrow_and_update().clone(), runtime.stats().held_back);
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            changed = changes.changed() => {
+                // The runtime is held here, so somebody can still change it.
+                let Ok(()) = changed else { return };
+                let cluster = changes.borrow_and_update().clone();
+                report.members(cluster).iter().for_each(News::tell);
+            }
+            _ = looks.tick() => report.held_back(runtime.stats().held_back).iter().for_each(News::tell),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        member::Peer,
+        model::{Incarnation, NodeId},
+        wire::peer::Phase,
+    };
+
+    fn cluster(life: Option<u64>, state: Regard, skewed: bool) -> Arc<Cluster> {
+        let incarnation = life.map(|since| Incarnation { node: NodeId(2), since });
+        let peer = Peer { address: "n2:1".into(), incarnation, state, phase: Phase::Serving, skewed };
+        let this = Incarnation { node: NodeId(1), since: 1 };
+        Arc::new(Cluster { this, address: "n1:1".into(), phase: Phase::Serving, peers: vec![peer] })
+    }
+
+    #[test]
+    fn each_change_of_a_member_is_told_once() {
+        let mut report = Report::new(cluster(None, Regard::Down, false), 0);
+        let peer = || CompactString::from("n2:1");
+        let steps = [
+            (cluster(Some(1), Regard::Down, false), vec![]),
+            (cluster(Some(1), Regard::Up, false), vec![]),
+            (cluster(Some(1), Regard::Up, false), vec![]),
+            (cluster(Some(1), Regard::Suspect, true), vec![News::Suspect(peer()), News::ClockAhead(peer())]),
+            (cluster(Some(1), Regard::Down, true), vec![News::Down(peer())]),
+            (cluster(Some(1), Regard::Up, false), vec![News::Up(peer()), News::ClockBack(peer())]),
+            (cluster(Some(2), Regard::Down, false), vec![News::Restarted(peer())]),
+            (cluster(Some(2), Regard::Up, false), vec![News::Up(peer())]),
+        ];
+        for (step, (now, news)) in steps.into_iter().enumerate() {
+            assert_eq!(report.members(now), news, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_holding_back_is_told_at_its_begin_and_end() {
+        let mut report = Report::new(cluster(None, Regard::Down, false), 3);
+        let told = [3, 3, 7, 9, 12, 12, 12, 13].map(|all| report.held_back(all));
+        let expected =
+            [None, None, Some(News::HoldingBack(4)), None, None, Some(News::LetGo), None, Some(News::HoldingBack(1))];
+        assert_eq!(told, expected);
+    }
+}
