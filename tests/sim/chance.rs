@@ -1,5 +1,5 @@
-//! Repeatable chance. Promises the same numbers for the same seed on every machine, and streams that do not disturb each
-//! other: a link or client that draws once more leaves all others as they were, so a shortened plan stays similar.
+//! Repeatable chance. Promises the same numbers for the same seed on every machine, and streams that do not disturb
+//! each other: a link or client that draws once more leaves all others as they were, so a shortened plan stays similar.
 
 #[derive(Clone, Debug)]
 pub struct Chance(u64);

@@ -23,47 +23,130 @@ pub enum Event {
     /// The properties are looked at.
     Check,
     /// A thing happens at a host: it waits while the host is paused.
-    Host { host: usize, what: AtHost },
+    Host {
+        host: usize,
+        what: AtHost,
+    },
     /// A thing happens at a client.
-    Client { client: usize, what: AtClient },
+    Client {
+        client: usize,
+        what: AtClient,
+    },
     /// A stream looks whether it is still there.
-    Detect { from: usize, to: usize, stream: u32 },
+    Detect {
+        from: usize,
+        to: usize,
+        stream: u32,
+    },
     /// A host starts if nothing keeps it from it.
     Start(usize),
 }
 
 #[derive(Clone, Debug)]
 pub enum AtHost {
-    Alarm { life: u32 },
-    Duty { life: u32 },
-    Drain { life: u32, slice: u32 },
+    Alarm {
+        life: u32,
+    },
+    Duty {
+        life: u32,
+    },
+    Drain {
+        life: u32,
+        slice: u32,
+    },
     /// It dials another host.
-    Dial { life: u32, to: usize },
-    Dialled { life: u32, to: usize, stream: u32, outcome: Option<(u32, Incarnation)> },
-    Unlinked { life: u32, to: usize },
+    Dial {
+        life: u32,
+        to: usize,
+    },
+    Dialled {
+        life: u32,
+        to: usize,
+        stream: u32,
+        outcome: Option<(u32, Incarnation)>,
+    },
+    Unlinked {
+        life: u32,
+        to: usize,
+    },
     /// A message of another host arrives.
-    Arrive { from: usize, stream: u32, life: u32, sender: Incarnation, message: Message },
-    Open { client: usize, connection: u64 },
-    Close { connection: u64 },
-    Ask { connection: u64, request: Request },
-    Ack { connection: u64, push: PushNo, success: bool },
-    Http { client: usize, ticket: u64, request: Request },
+    Arrive {
+        from: usize,
+        stream: u32,
+        life: u32,
+        sender: Incarnation,
+        message: Message,
+    },
+    Open {
+        client: usize,
+        connection: u64,
+    },
+    Close {
+        connection: u64,
+    },
+    Ask {
+        connection: u64,
+        request: Request,
+    },
+    Ack {
+        connection: u64,
+        push: PushNo,
+        success: bool,
+    },
+    Http {
+        client: usize,
+        ticket: u64,
+        request: Request,
+    },
     /// Another host forwards what a caller asked it.
-    Forwarded { from: usize, life: u32, ticket: u64, client: usize, request: Request },
-    ForwardAnswered { life: u32, ticket: u64, answer: Option<Answer>, state: Option<Arc<ClientState>> },
-    ForwardDeadline { life: u32, ticket: u64 },
+    Forwarded {
+        from: usize,
+        life: u32,
+        ticket: u64,
+        client: usize,
+        request: Request,
+    },
+    ForwardAnswered {
+        life: u32,
+        ticket: u64,
+        answer: Option<Answer>,
+        state: Option<Arc<ClientState>>,
+    },
+    ForwardDeadline {
+        life: u32,
+        ticket: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub enum AtClient {
-    Opened { connection: u64 },
-    Refused { connection: u64 },
-    Lost { connection: u64 },
-    Answered { connection: u64, answer: Answer },
-    Pushed { connection: u64, push: PushNo, list: List },
+    Opened {
+        connection: u64,
+    },
+    Refused {
+        connection: u64,
+    },
+    Lost {
+        connection: u64,
+    },
+    Answered {
+        connection: u64,
+        answer: Answer,
+    },
+    Pushed {
+        connection: u64,
+        push: PushNo,
+        list: List,
+    },
     /// An HTTP request was answered; none when the server did not.
-    Returned { ticket: u64, answer: Option<Answer> },
-    Timer { generation: u32, what: Timer },
+    Returned {
+        ticket: u64,
+        answer: Option<Answer>,
+    },
+    Timer {
+        generation: u32,
+        what: Timer,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +154,9 @@ pub enum Timer {
     Connect,
     Redo,
     /// Nothing was heard of this connection for too long.
-    GiveUp { connection: u64 },
+    GiveUp {
+        connection: u64,
+    },
     Beat,
 }
 

@@ -152,8 +152,12 @@ impl World {
         if resumed.paused > 0 {
             return;
         }
-        let inbox = std::mem::take(&mut resumed.inbox);
-        for what in inbox {
+        // Who runs first is chance: requests of all kinds, the dispatcher or the disk.
+        let mut waiting = std::mem::take(&mut resumed.inbox);
+        let own = |what: &AtHost| matches!(what, AtHost::Alarm { .. } | AtHost::Duty { .. });
+        let owned_first = self.network.chance().percent(50);
+        waiting.sort_by_key(|what| own(what) != owned_first);
+        for what in waiting {
             self.at(self.now, Event::Host { host, what });
         }
         self.at(self.now, Event::Start(host));

@@ -1,5 +1,5 @@
-//! What the HTTP side of a process does for clients that are known by their address: it has the responsible node do it, and
-//! does it itself when that node does not answer in time.
+//! What the HTTP side of a process does for clients that are known by their address: it has the responsible node do it,
+//! and does it itself when that node does not answer in time.
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
-//! A machine with a node on it: the disk and the clocks that outlive a process, the process, and what a runtime does for it.
+//! A machine with a node on it: the disk and the clocks that outlive a process, the process, and what a runtime does
+//! for it.
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use compact_str::CompactString;
 use roster::{
     model::{ClientId, ClientState, Millis, NodeId, Now, Tick},
@@ -84,8 +86,8 @@ pub struct Session {
     pub id: ClientId,
     /// When its last push or answer arrives, so that a stream keeps its order.
     pub last_arrival: Micros,
-    /// The stamp of the last list of each service that left for it.
-    pub stamps: BTreeMap<u8, Millis>,
+    /// The last list of each service that left for it.
+    pub sent: BTreeMap<u8, (Millis, Bytes)>,
 }
 
 impl Host {

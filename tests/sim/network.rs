@@ -1,8 +1,9 @@
 //! What lies between hosts: paths with delays and cuts, and the streams on them. Nothing here knows a node.
 //!
-//! A stream keeps the order of its messages while it lasts. A cut holds back what is under way, as TCP would, until the path
-//! is whole again or somebody notices; then the stream breaks and what it held is gone. A wild network also loses, repeats
-//! and reorders single messages, which no TCP stream does, and which messages between nodes are promised to survive.
+//! A stream keeps the order of its messages while it lasts. A cut holds back what is under way, as TCP would, until the
+//! path is whole again or somebody notices; then the stream breaks and what it held is gone. A wild network also loses,
+//! repeats and reorders single messages, which no TCP stream does, and which messages between nodes are promised to
+//! survive.
 
 use roster::{
     model::{Incarnation, NodeId},
@@ -47,6 +48,7 @@ pub struct Network {
     hosts: usize,
     wild: bool,
     links: Vec<Link>,
+    chance: Chance,
 }
 
 /// What becomes of a message.
@@ -83,7 +85,12 @@ impl Network {
                 held: Vec::new(),
             }
         });
-        Self { hosts, wild, links: links.collect() }
+        Self { hosts, wild, links: links.collect(), chance: Chance::new(seed, 3_000) }
+    }
+
+    /// Chance that belongs to no link.
+    pub fn chance(&mut self) -> &mut Chance {
+        &mut self.chance
     }
 
     pub fn link(&self, from: usize, to: usize) -> &Link {
@@ -104,6 +111,13 @@ impl Network {
             Stream::Open { peer, life } if peer.node == node => Some((to, life)),
             _ => None,
         })
+    }
+
+    /// Whether every host has a stream to every other.
+    pub fn is_whole(&self) -> bool {
+        let own = |place: usize| place / self.hosts == place % self.hosts;
+        let there = |link: &Link| matches!(link.stream, Stream::Open { .. });
+        self.links.iter().enumerate().all(|(place, link)| own(place) || there(link))
     }
 
     /// Decides about one message on the stream from one host to another.
@@ -168,7 +182,7 @@ impl Link {
 
     /// The pause before the next dial.
     pub fn backoff(&mut self) -> Micros {
-        let longest = (100 * MILLI << self.failures.min(5)).min(2 * SECOND);
+        let longest = ((100 * MILLI) << self.failures.min(5)).min(2 * SECOND);
         self.failures += 1;
         self.chance.within(longest / 2, longest)
     }

@@ -1,5 +1,5 @@
-//! What is known of a run without looking into any node: who was connected when and how that ended, and which pairs of hosts
-//! could not work together when.
+//! What is known of a run without looking into any node: who was connected when and how that ended, and which pairs of
+//! hosts could not work together when.
 
 use std::collections::BTreeMap;
 

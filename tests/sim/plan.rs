@@ -41,31 +41,64 @@ pub enum Deed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Killed, and started again at the end.
-    Crash { host: usize },
+    Crash {
+        host: usize,
+    },
     /// Killed, and its disk emptied.
-    Wipe { host: usize },
+    Wipe {
+        host: usize,
+    },
     /// The process stands still, time does not.
-    Pause { host: usize },
+    Pause {
+        host: usize,
+    },
     /// Stopped as operators do, and started again at the end.
-    Stop { host: usize },
-    Cut { from: usize, to: usize },
+    Stop {
+        host: usize,
+    },
+    Cut {
+        from: usize,
+        to: usize,
+    },
     /// Hosts of the set do not reach those outside, nor the other way round.
-    Split { set: u8 },
-    Slow { a: usize, b: usize, by: Micros },
+    Split {
+        set: u8,
+    },
+    Slow {
+        a: usize,
+        b: usize,
+        by: Micros,
+    },
     /// One stream ends; its path is whole.
-    Break { from: usize, to: usize },
+    Break {
+        from: usize,
+        to: usize,
+    },
     /// The wall clock is set, in milliseconds.
-    Jump { host: usize, by: i64 },
+    Jump {
+        host: usize,
+        by: i64,
+    },
 }
 
 /// What programs and their users do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Replaces what is published for the service. Shared: an address that other clients also publish.
-    Publish { service: u8, ports: Vec<u16>, shared: bool },
-    Withdraw { service: u8 },
-    Subscribe { service: u8 },
-    Unsubscribe { service: u8 },
+    Publish {
+        service: u8,
+        ports: Vec<u16>,
+        shared: bool,
+    },
+    Withdraw {
+        service: u8,
+    },
+    Subscribe {
+        service: u8,
+    },
+    Unsubscribe {
+        service: u8,
+    },
     /// Ends, and says so by closing its connection.
     Quit,
     /// Ends without a word.

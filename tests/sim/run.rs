@@ -78,7 +78,8 @@ pub fn run_many(from: u64, count: u64) -> Summary {
     bar.finish_and_clear();
     let (seconds, real) = (seconds.into_inner(), bar.elapsed().as_secs_f64().max(0.001));
     let (rate, failed) = (seconds as f64 / real, failures.len());
-    let text = format!("sim: {count} seeds, {seconds} simulated cluster-seconds, {rate:.0} per real second, {failed} failed");
+    let text =
+        format!("sim: {count} seeds, {seconds} simulated cluster-seconds, {rate:.0} per real second, {failed} failed");
     Summary { failures, text }
 }
 

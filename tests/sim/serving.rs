@@ -1,6 +1,6 @@
 //! What a process does for its node beside it: connections, requests, pushes, the disk, and its own end.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use roster::{
     model::{Attributes, ClientId, Instance, Published},
@@ -37,7 +37,7 @@ impl World {
             AtHost::Drain { life, slice } if runs && life == current => self.drain(host, slice),
             AtHost::Alarm { .. } | AtHost::Duty { .. } | AtHost::Drain { .. } => {}
             AtHost::Dial { life, to } => self.dial(host, life, to),
-            what @ AtHost::Dialled { .. } => self.dialled(host, what),
+            what @ AtHost::Dialled { .. } => self.dialled(host, &what),
             AtHost::Unlinked { life, to } => self.unlinked(host, life, to),
             what @ AtHost::Arrive { .. } => self.arrive(host, what),
             AtHost::Open { client, connection } => self.open(host, client, connection),
@@ -78,7 +78,7 @@ impl World {
         self.feed(host, Input::Connect(id.clone(), attributes));
         let incarnation = self.hosts[host].process.as_ref().expect("it serves").node.cluster().this;
         self.oracle.opened(id.clone(), client, (host, incarnation));
-        let session = Session { client, id, last_arrival: self.now + after, stamps: Default::default() };
+        let session = Session { client, id, last_arrival: self.now + after, sent: BTreeMap::new() };
         self.hosts[host].process.as_mut().expect("it serves").sessions.insert(connection, session);
         self.later_at_client(after, client, AtClient::Opened { connection });
     }
@@ -134,11 +134,13 @@ impl World {
         self.tell(host, connection, |connection| AtClient::Pushed { connection, push, list });
     }
 
-    /// A list leaves for a subscriber: on one connection, stamps of a service only grow.
+    /// A list leaves for a subscriber: on one connection, stamps of a service only grow, and another list has another stamp.
     fn leaves(&mut self, host: usize, connection: u64, list: &List) {
         let Some(session) = self.session(host, connection) else { return };
-        let (before, client) = (session.stamps.insert(list.service, list.stamp), session.client);
-        if let Some(before) = before.filter(|before| *before >= list.stamp) {
+        let (before, client) = (session.sent.insert(list.service, (list.stamp, list.hosts.clone())), session.client);
+        let again = |(stamp, hosts): &(_, _)| *stamp == list.stamp && *hosts == list.hosts;
+        let back = before.filter(|before| before.0 >= list.stamp && !again(before));
+        if let Some((before, _)) = back {
             let what = format!("host {host} sends client {client} a list stamped {} after {before}", list.stamp);
             self.fail("stamps", what);
         }

@@ -1,10 +1,6 @@
 //! Streams between hosts, as the transport of a real node keeps them: dial, say so, carry, notice the end, dial again.
 
-use roster::{
-    model::NodeId,
-    node::Input,
-    wire::peer::Message,
-};
+use roster::{model::NodeId, node::Input, wire::peer::Message};
 
 use crate::{
     event::{AtHost, Event, MILLI, SECOND},
@@ -61,8 +57,8 @@ impl World {
         self.later_at_host(after, host, AtHost::Dialled { life, to, stream, outcome });
     }
 
-    pub fn dialled(&mut self, host: usize, what: AtHost) {
-        let AtHost::Dialled { life, to, stream, outcome } = what else { return };
+    pub fn dialled(&mut self, host: usize, what: &AtHost) {
+        let &AtHost::Dialled { life, to, stream, outcome } = what else { return };
         if self.hosts[host].life != life || self.network.link(host, to).number != stream {
             return;
         }

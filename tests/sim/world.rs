@@ -1,7 +1,7 @@
-//! The world of one run: hosts, network, clients and the queue of what happens next. Runs a plan to its end or to the first
-//! property that does not hold.
+//! The world of one run: hosts, network, clients and the queue of what happens next. Runs a plan to its end or to the
+//! first property that does not hold.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, fmt::Display};
 
 use roster::node::{Input, Output, Rejection, Reply};
 
@@ -150,7 +150,7 @@ impl World {
     }
 
     /// The first failure counts; what follows may follow from it.
-    pub fn fail(&mut self, property: &str, what: String) {
+    pub fn fail(&mut self, property: &str, what: impl Display) {
         self.note(|| format!("FAILED {property}: {what}"));
         let at = self.now as f64 / SECOND as f64;
         self.failure.get_or_insert_with(|| format!("{property}, at {at:.3} s: {what}"));

@@ -57,7 +57,7 @@ impl World {
         self.later_at_client(PATIENCE, client, AtClient::Returned { ticket, answer: None });
     }
 
-    pub fn returned(&mut self, client: usize, ticket: u64, answer: Option<Answer>) {
+    pub fn returned(&mut self, client: usize, ticket: u64, answer: Option<&Answer>) {
         let (now, hosts) = (self.now, self.hosts.len());
         let told = &mut self.clients[client];
         if told.ticket != Some(ticket) {
@@ -70,22 +70,22 @@ impl World {
                 return;
             }
             Some(Answer::Published { service, revision }) => {
-                if let Some(publishing) = told.publishes.get_mut(&service) {
-                    publishing.confirmed = Some((revision, now));
+                if let Some(publishing) = told.publishes.get_mut(service) {
+                    publishing.confirmed = Some((*revision, now));
                     publishing.beaten = Some(now);
                 }
             }
             Some(Answer::Withdrawn { service, revision }) => {
-                if let Some(publishing) = told.publishes.get_mut(&service) {
+                if let Some(publishing) = told.publishes.get_mut(service) {
                     publishing.confirmed = None;
                     publishing.withdrawn = Some(now);
-                    publishing.leftover = publishing.leftover.filter(|leftover| *leftover > revision);
+                    publishing.leftover = publishing.leftover.filter(|leftover| leftover > revision);
                 }
             }
             Some(Answer::Beat { service, known }) => {
-                if let Some(publishing) = told.publishes.get_mut(&service) {
+                if let Some(publishing) = told.publishes.get_mut(service) {
                     publishing.beaten = Some(now);
-                    publishing.confirmed = publishing.confirmed.filter(|_| known);
+                    publishing.confirmed = publishing.confirmed.filter(|_| *known);
                 }
             }
             Some(Answer::Subscribed { .. } | Answer::Unsubscribed { .. } | Answer::Failed) => return,

@@ -34,9 +34,7 @@ impl Subscribing {
     pub fn offer(&mut self, host: usize, list: &List) -> Offer {
         match &self.held {
             Some(held) if held.stamp > list.stamp => Offer::Older(held.host, held.stamp),
-            Some(held) if held.stamp == list.stamp && held.hosts != list.hosts => {
-                Offer::Equal(held.host, held.stamp)
-            },
+            Some(held) if held.stamp == list.stamp && held.hosts != list.hosts => Offer::Equal(held.host, held.stamp),
             _ => {
                 let entries = entries(&list.hosts);
                 let held = Held { host, stamp: list.stamp, hosts: list.hosts.clone(), entries };

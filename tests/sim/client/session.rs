@@ -164,7 +164,7 @@ impl World {
             AtClient::Pushed { connection, push, list } if is_current(connection) => {
                 self.pushed(client, push, &list);
             }
-            AtClient::Returned { ticket, answer } => self.returned(client, ticket, answer),
+            AtClient::Returned { ticket, answer } => self.returned(client, ticket, answer.as_ref()),
             AtClient::Timer { what: Timer::GiveUp { connection }, .. } if is_current(connection) => {
                 self.maybe_give_up(client, connection);
             }

@@ -1,4 +1,5 @@
-//! 2. When all faults have ended for long enough, every node shows the same, which is what live clients publish and no more.
+//! Property 2. When all faults have ended for long enough, every node shows the same, which is what live clients
+//! publish and no more.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,9 @@ pub fn look(world: &mut World, views: &Views) {
     if views.serving().count() < world.hosts.len() {
         world.fail("converged", "not all nodes serve".to_owned());
         return;
+    }
+    if !world.network.is_whole() {
+        world.fail("converged", "not all streams are there".to_owned());
     }
     for service in 0..world.plan.services {
         let expected = expected(world, service);

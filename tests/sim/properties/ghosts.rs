@@ -1,5 +1,5 @@
-//! 4, first half. No instance outlives the end of its client, when its owner tells, or the confirmed death of its owner and
-//! the lease.
+//! Property 4, first half. No instance outlives the end of its client, when its owner tells, or the confirmed death of
+//! its owner and the lease.
 
 use roster::model::ClientId;
 
@@ -57,7 +57,8 @@ fn ended(world: &World, host: usize, entry: &Entry, connection: &Connection, end
     let longest = if oracle.has_majority(host) { lease } else { LEASE_ALONE };
     let quiet = now - end.max(oracle.disturbed_at);
     let bound = CONFIRMATION + longest + SLACK + settles(world);
-    (quiet > bound).then(|| format!("{entry:?} ended {} s ago, all was quiet for {}", (now - end) / SECOND, quiet / SECOND))
+    (quiet > bound)
+        .then(|| format!("{entry:?} ended {} s ago, all was quiet for {}", (now - end) / SECOND, quiet / SECOND))
 }
 
 /// A client that is connected and shows what it withdrew.
@@ -75,7 +76,8 @@ fn withdrawn(world: &World, host: usize, service: u8, entry: &Entry, connection:
 }
 
 fn beating_ghost(world: &World, host: usize, service: u8, entry: &Entry) -> Option<String> {
-    let client = (0..world.clients.len()).find(|client| ClientId::address(&crate::client_ip(*client), 80) == entry.client);
+    let client =
+        (0..world.clients.len()).find(|client| ClientId::address(&crate::client_ip(*client), 80) == entry.client);
     let Some(client) = client else { return Some(format!("{entry:?} is nobody's")) };
     let (now, publishing) = (world.now, world.clients[client].publishes.get(&service));
     if publishing.is_some_and(|publishing| publishing.wanted.is_some()) {

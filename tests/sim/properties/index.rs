@@ -1,4 +1,5 @@
-//! 1 and 9. The index agrees with the clients, all parts of a node agree with each other, and nothing outgrows its limit.
+//! Property 1 and 9. The index agrees with the clients, all parts of a node agree with each other, and nothing outgrows
+//! its limit.
 
 use crate::world::World;
 

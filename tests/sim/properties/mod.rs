@@ -1,5 +1,5 @@
-//! What must hold, one file each. They judge by what clients did and what faults there were (`oracle`), and look at nodes
-//! only to see what they show.
+//! What must hold, one file each. They judge by what clients did and what faults there were (`oracle`), and look at
+//! nodes only to see what they show.
 
 mod converged;
 mod ghosts;

@@ -1,5 +1,5 @@
-//! 4, second half. No instance vanishes while its client is connected to a node that lives and is heard, nor while a client
-//! that lost its node may still publish again; and what is published arrives.
+//! Property 4, second half. No instance vanishes while its client is connected to a node that lives and is heard, nor
+//! while a client that lost its node may still publish again; and what is published arrives.
 
 use std::collections::BTreeMap;
 
@@ -55,12 +55,15 @@ fn stands(world: &World, client: usize, service: u8, host: usize, shown: &Shown)
     if !unchanged || cut_off || world.hosts[host].life != shown.life {
         return false;
     }
-    let held = world.hosts[shown.owner].process.as_ref().is_some_and(|one| one.sessions.contains_key(&shown.connection));
+    let held =
+        world.hosts[shown.owner].process.as_ref().is_some_and(|one| one.sessions.contains_key(&shown.connection));
     held || publisher.orphaned.is_some_and(|(connection, at)| connection == shown.connection && world.now < at + lease)
 }
 
 fn shows(view: &[Entry], client: usize, content: &Content) -> bool {
-    content.addresses(client).all(|(ip, port)| view.iter().any(|entry| entry.address.0 == ip && entry.address.1 == port))
+    content
+        .addresses(client)
+        .all(|(ip, port)| view.iter().any(|entry| entry.address.0 == ip && entry.address.1 == port))
 }
 
 fn judge(
@@ -117,7 +120,8 @@ pub fn kept_by_subscriber(world: &mut World, (subscriber, host): (usize, usize),
         content.addresses(client.number).find(lost).map(|address| (client.number, address))
     });
     if let Some((client, address)) = lost {
-        let what = format!("client {subscriber} at host {host}: the list of service {} loses {address:?}", list.service);
+        let what =
+            format!("client {subscriber} at host {host}: the list of service {} loses {address:?}", list.service);
         world.fail("presence", format!("{what} of client {client}"));
     }
 }

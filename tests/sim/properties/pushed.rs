@@ -1,4 +1,5 @@
-//! 7. Every subscriber holds what its node shows, soon after the last change, whatever was lost or slow on the way.
+//! Property 7. Every subscriber holds what its node shows, soon after the last change, whatever was lost or slow on the
+//! way.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! 8. What a subscriber sees of one service never goes back: whatever node it moves to, the first list it is answered has a
-//! larger stamp than what it holds, because its SDK would drop it silently otherwise.
+//! Property 8. What a subscriber sees of one service never goes back: whatever node it moves to, the first list it is
+//! answered has a larger stamp than what it holds, because its SDK would drop it silently otherwise.
 
 use crate::{properties::settles, world::World};
 

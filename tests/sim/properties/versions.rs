@@ -1,4 +1,4 @@
-//! 3. No copy is newer than its owner, and no older state overwrites a newer one.
+//! Property 3. No copy is newer than its owner, and no older state overwrites a newer one.
 
 use std::{collections::BTreeMap, sync::Arc};
 
