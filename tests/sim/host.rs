@@ -16,6 +16,7 @@ use crate::{
     event::{AtHost, MILLI, Micros, Request, SECOND},
     plan::Plan,
     service,
+    weakness::Weakness,
 };
 
 const SETTINGS: Settings = Settings {
@@ -124,7 +125,10 @@ impl Host {
     }
 
     /// Starts a process on what the disk holds.
-    pub fn start(&mut self, now: Micros, peers: Vec<CompactString>) {
+    pub fn start(&mut self, now: Micros, peers: Vec<CompactString>, weakness: Option<Weakness>) {
+        if weakness == Some(Weakness::ForgetsCeiling) {
+            self.disk.ceiling = 0;
+        }
         let membership = Membership { this: self.disk.node, address: self.address.clone(), peers };
         let node = Node::new(SETTINGS, membership, self.now(now), self.disk.ceiling);
         self.life += 1;
@@ -141,8 +145,9 @@ impl Host {
         });
         self.raise_ceiling(now, 0);
         let entries = self.disk.entries.clone();
-        if !entries.is_empty() {
-            self.take(now, Input::Restore(entries));
+        let input = Input::Restore(entries);
+        if !self.disk.entries.is_empty() && !weakness.is_some_and(|weakness| weakness.withholds(&input)) {
+            self.take(now, input);
         }
     }
 

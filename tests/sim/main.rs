@@ -19,13 +19,14 @@ mod script;
 mod serving;
 mod shrink;
 mod streams;
+mod weakness;
 mod world;
 
 use std::env;
 
 use roster::model::ServiceKey;
 
-use crate::plan::Plan;
+use crate::{plan::Plan, weakness::Weakness};
 
 /// An address that several clients publish.
 const SHARED_IP: &str = "10.9.9.9";
@@ -79,10 +80,19 @@ fn many() {
 fn a_seed_repeats_itself_exactly() {
     for seed in 1..4 {
         let plan = Plan::new(seed);
-        let (first, second) = (run::run_traced(&plan, true), run::run_traced(&plan, true));
+        let (first, second) = (run::run_traced(&plan), run::run_traced(&plan));
         assert!(first.trace.len() > 100, "seed {seed} says what happens");
         let differs = first.trace.iter().zip(&second.trace).find(|(a, b)| a != b);
         assert_eq!((differs, first.trace.len()), (None, second.trace.len()), "seed {seed}");
+    }
+}
+
+#[test]
+fn each_weakness_is_noticed() {
+    for weakness in Weakness::ALL {
+        let noticed = run::notices(weakness, SEEDS);
+        println!("{weakness:?}: {noticed:?}");
+        assert!(noticed.is_some(), "{weakness:?} is not noticed in {SEEDS} seeds");
     }
 }
 
@@ -96,7 +106,7 @@ fn replay() {
     {
         plan = shrink::shrink(&plan, &failure).0;
     }
-    let outcome = run::run_traced(&plan, true);
+    let outcome = run::run_traced(&plan);
     println!("{plan}");
     for line in &outcome.trace {
         println!("{line}");

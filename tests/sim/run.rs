@@ -11,7 +11,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{event::SECOND, plan::Plan, shrink::shrink, world::World};
+use crate::{event::SECOND, plan::Plan, shrink::shrink, weakness::Weakness, world::World};
 
 pub struct Outcome {
     pub failure: Option<String>,
@@ -22,11 +22,20 @@ pub struct Outcome {
 
 /// Runs a plan; a panic within is a failure like any other.
 pub fn run(plan: &Plan) -> Outcome {
-    run_traced(plan, false)
+    run_world(plan, World::new(plan, false, None))
 }
 
-pub fn run_traced(plan: &Plan, traced: bool) -> Outcome {
-    let mut world = World::new(plan, traced);
+pub fn run_traced(plan: &Plan) -> Outcome {
+    run_world(plan, World::new(plan, true, None))
+}
+
+/// The first seed of so many in which something fails when nodes have a weakness.
+pub fn notices(weakness: Weakness, seeds: u64) -> Option<(u64, String)> {
+    let failure = |plan: &Plan| run_world(plan, World::new(plan, false, Some(weakness))).failure;
+    quietly(|| (1..=seeds).find_map(|seed| Some((seed, failure(&Plan::new(seed))?))))
+}
+
+fn run_world(plan: &Plan, mut world: World) -> Outcome {
     let panicked = panic::catch_unwind(AssertUnwindSafe(|| world.run())).err();
     let panicked = panicked.map(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -13,6 +13,11 @@ impl World {
     pub fn send(&mut self, from: usize, to: NodeId, message: Message) {
         // A stream that is not there carries nothing, and its node knows.
         let Some((to, life)) = self.network.leads_to(from, to) else { return };
+        let message = match self.weakness {
+            Some(weakness) => weakness.carry(message),
+            None => Some(message),
+        };
+        let Some(message) = message else { return };
         let sender = self.hosts[from].process.as_ref().expect("it speaks").node.cluster().this;
         let stream = self.network.link(from, to).number;
         let arrives = |message| AtHost::Arrive { from, stream, life, sender, message };

@@ -14,6 +14,7 @@ use crate::{
     plan::{Deed, Plan},
     properties::Properties,
     service_number,
+    weakness::Weakness,
 };
 
 /// How often the properties are looked at.
@@ -31,6 +32,8 @@ pub struct World {
     /// What happened, when somebody wants to read it.
     pub trace: Option<Vec<String>>,
     pub failure: Option<String>,
+    /// What is wrong with these nodes on purpose.
+    pub weakness: Option<Weakness>,
     outputs: Vec<Output>,
     last_number: u64,
 }
@@ -63,7 +66,7 @@ impl Queue {
 }
 
 impl World {
-    pub fn new(plan: &Plan, traced: bool) -> Self {
+    pub fn new(plan: &Plan, traced: bool, weakness: Option<Weakness>) -> Self {
         let hosts = plan.skews.len();
         let clients = plan.clients.iter().enumerate();
         let mut world = Self {
@@ -76,6 +79,7 @@ impl World {
             properties: Properties::default(),
             trace: traced.then(Vec::new),
             failure: None,
+            weakness,
             outputs: Vec::new(),
             last_number: 0,
             plan: plan.clone(),
@@ -163,7 +167,7 @@ impl World {
         if started.process.is_some() || started.down > 0 || started.paused > 0 {
             return;
         }
-        started.start(self.now, peers);
+        started.start(self.now, peers, self.weakness);
         let (life, entries) = (started.life, started.disk.entries.len());
         self.note(|| format!("host {host} starts, life {life}, with {entries} entries"));
         self.oracle.started(host, self.now);
@@ -180,6 +184,9 @@ impl World {
     pub fn feed(&mut self, host: usize, input: Input) -> Option<Result<Reply, Rejection>> {
         if self.trace.is_some() {
             self.note(|| format!("host {host} < {input:?}"));
+        }
+        if self.weakness.is_some_and(|weakness| weakness.withholds(&input)) {
+            return Some(Ok(Reply::Done));
         }
         let reply = self.hosts[host].take(self.now, input)?;
         self.arm(host);
