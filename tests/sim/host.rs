@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use compact_str::CompactString;
 use roster::{
+    distro, member,
     model::{ClientId, ClientState, Millis, NodeId, Now, Tick},
-    node::{Input, Membership, Node, Output, Rejection, Reply, Settings},
+    node::{Input, LOADING_MILLIS, Membership, Node, Output, Rejection, Reply, Settings},
     push, registry,
     wire::peer::Phase,
 };
@@ -29,6 +30,9 @@ const SETTINGS: Settings = Settings {
         retry: 1_000,
         retry_max: 30_000,
     },
+    member: member::Settings::DEFAULT,
+    distro: distro::Settings::DEFAULT,
+    loading_limit: LOADING_MILLIS,
 };
 /// The true wall clock when the world begins.
 const EPOCH: Millis = 1_700_000_000_000;
@@ -62,6 +66,8 @@ pub struct Disk {
     pub node: NodeId,
     pub ceiling: Millis,
     pub entries: Vec<ClientState>,
+    /// When the entries were written, by the clock of this machine.
+    pub kept_at: Millis,
 }
 
 #[derive(Debug)]
@@ -144,8 +150,7 @@ impl Host {
             restless: (0, 0),
         });
         self.raise_ceiling(now, 0);
-        let entries = self.disk.entries.clone();
-        let input = Input::Restore(entries);
+        let input = Input::Restore { at: self.disk.kept_at, states: self.disk.entries.clone() };
         if !self.disk.entries.is_empty() && !weakness.is_some_and(|weakness| weakness.withholds(&input)) {
             self.take(now, input);
         }
@@ -196,6 +201,7 @@ impl Host {
             entries.extend(states.iter().map(|state| (**state).clone()));
         }
         self.disk.entries = entries;
+        self.disk.kept_at = self.now(now).wall;
     }
 
     /// What readers see of a service: who publishes which address at which revision.
@@ -226,6 +232,6 @@ impl Disk {
     fn empty(number: usize, life: u32) -> Self {
         // Ids are in no order of hosts.
         let node = NodeId((0x9E37_79B9_7F4A_7C15 * (1 + number as u128 + 100 * u128::from(life))).rotate_left(61));
-        Self { node, ceiling: 0, entries: Vec::new() }
+        Self { node, ceiling: 0, entries: Vec::new(), kept_at: 0 }
     }
 }

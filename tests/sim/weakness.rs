@@ -60,7 +60,7 @@ impl Weakness {
         match input {
             Input::Leave => self == Weakness::LeavesSilently,
             Input::Learn(_) => self == Weakness::LearnsNothing,
-            Input::Restore(_) => self == Weakness::KeepsNothing,
+            Input::Restore { .. } => self == Weakness::KeepsNothing,
             _ => false,
         }
     }
