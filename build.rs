@@ -2,9 +2,14 @@
 
 use std::{env, error::Error, path::PathBuf};
 
+/// What clients speak, and what nodes of a cluster speak.
+const PROTOCOLS: [&str; 2] = ["proto/nacos.proto", "proto/peer.proto"];
+
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=proto/nacos.proto");
-    let descriptors = protox::compile(["proto/nacos.proto"], ["proto"])?;
+    for file in PROTOCOLS {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    let descriptors = protox::compile(PROTOCOLS, ["proto"])?;
     tonic_prost_build::configure()
         // The JSON body is then a shared slice of what arrived, and a push body is shared, not copied.
         .bytes(".")

@@ -3,15 +3,17 @@
 pub mod bench;
 
 pub mod proto {
-    //! Generated from `proto/`: the envelope of the Nacos gRPC protocol.
-    #![allow(non_camel_case_types, missing_docs)]
+    //! Generated from `proto/`: the envelope of the Nacos gRPC protocol, and what nodes of a cluster say to each other.
+    #![allow(non_camel_case_types, missing_docs, clippy::large_enum_variant)]
     include!(concat!(env!("OUT_DIR"), "/proto.rs"));
+    pub use roster::peer::v1 as peer;
 }
 
 pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod datagram;
+pub mod distro;
 pub mod grpc;
 pub mod health;
 pub mod http;
@@ -19,6 +21,7 @@ pub mod member;
 pub mod metrics;
 pub mod model;
 pub mod node;
+pub mod peer;
 pub mod polling;
 pub mod push;
 pub mod registry;

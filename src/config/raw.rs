@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::{
     config::{PEER_OFFSET, Settings, span::Span},
     connection::{self, Limits, Liveness},
-    http,
+    distro, http, member,
     model::Millis,
     node, push, registry,
 };
@@ -229,6 +229,9 @@ impl Complete {
                     empty_service_expiry: millis(self.empty_service_expiry),
                     encodings: self.encoded_bytes,
                 },
+                member: member::Settings::DEFAULT,
+                distro: distro::Settings::DEFAULT,
+                loading_limit: node::LOADING_MILLIS,
                 push: push::Settings {
                     window: millis(self.push_window),
                     window_max: millis(self.push_window_max),

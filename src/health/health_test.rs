@@ -32,7 +32,7 @@ impl Scene {
         let instance = Instance { ip: "10.0.0.1".into(), port, metadata, ..Instance::default() };
         self.apply(Command::Connect(client.clone(), Attributes::default()));
         let content = Published::One(Box::new(instance));
-        self.apply(Command::Register { client: client.clone(), service: service.clone(), content });
+        self.apply(Command::register(&client, service.clone(), content));
         let service = self.registry.find(&service).expect("registered");
         let client = self.registry.client_no(&client).expect("connected");
         self.health.watch(Tick(0), service, client, &self.registry);

@@ -56,6 +56,12 @@ impl Cluster {
         responsible(client, others.chain(this)).unwrap_or(self.this.node)
     }
 
+    /// Whether a life of a node goes on, as far as is known here: it is not down, about to stop or over.
+    pub fn is_alive(&self, life: Incarnation) -> bool {
+        let is_up = |peer: &Peer| peer.incarnation == Some(life) && peer.state != Regard::Down;
+        life == self.this || self.peers.iter().any(|peer| is_up(peer) && peer.phase != Phase::Leaving)
+    }
+
     /// The member with this id.
     pub fn peer(&self, id: NodeId) -> Option<&Peer> {
         self.peers.iter().find(|peer| peer.id() == Some(id))

@@ -45,8 +45,19 @@ pub const BEATING: &str = "roster_beating_instances";
 /// Instances whose heart beats stayed away, by what became of them (`to`).
 pub const EXPIRED: &str = "roster_expired_instances_total";
 
+/// Whether there is a stream to a member, by its address (`peer`).
+pub const PEER_LINK: &str = "roster_peer_link";
+/// Messages between nodes, by `direction`.
+pub const PEER_MESSAGES: &str = "roster_peer_messages_total";
+/// Bytes of messages between nodes, by `direction`.
+pub const PEER_BYTES: &str = "roster_peer_bytes_total";
+/// Messages to or from members that were dropped, by `reason`.
+pub const PEER_DROPPED: &str = "roster_peer_messages_dropped_total";
+/// Writes forwarded to the responsible node, by `result`.
+pub const FORWARDS: &str = "roster_forwards_total";
+
 /// All of them, with help texts.
-pub const ALL: [(&str, Kind, &str); 16] = [
+pub const ALL: [(&str, Kind, &str); 21] = [
     (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
     (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
     (CLIENTS, Kind::Gauge, "Clients the registry knows"),
@@ -63,4 +74,9 @@ pub const ALL: [(&str, Kind, &str); 16] = [
     (CHANGES, Kind::Counter, "Changes of the registry by kind"),
     (BEATING, Kind::Gauge, "Instances that are kept by their heart beats"),
     (EXPIRED, Kind::Counter, "Instances whose heart beats stayed away, by what became of them"),
+    (PEER_LINK, Kind::Gauge, "1 while there is a stream to this member"),
+    (PEER_MESSAGES, Kind::Counter, "Messages between nodes by direction"),
+    (PEER_BYTES, Kind::Counter, "Bytes of messages between nodes by direction"),
+    (PEER_DROPPED, Kind::Counter, "Messages between nodes that were dropped, by reason"),
+    (FORWARDS, Kind::Counter, "Writes forwarded to the responsible node by result"),
 ];

@@ -55,6 +55,41 @@ pub const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=10_000.0;
 pub const OVERSLEPT_MILLIS: u64 = 1_000;
 /// How long an encoding nobody subscribes to is kept after its last read, in milliseconds.
 pub const ENCODING_IDLE_MILLIS: u64 = 10_000;
+/// How long a peer may take to acknowledge states of clients, in milliseconds (Nacos `nacos.core.protocol.distro.data.sync.timeoutMs`).
+pub const SYNC_ACK_MILLIS: u64 = 3_000;
+/// First pause after states were not acknowledged, in milliseconds; doubles up to `SYNC_RETRY_MAX_MILLIS`.
+pub const SYNC_RETRY_MILLIS: u64 = 1_000;
+/// Longest pause between tries to tell a peer something.
+pub const SYNC_RETRY_MAX_MILLIS: u64 = 30_000;
+/// Messages with states on their way to one peer: enough that a distant one is kept busy.
+pub const SYNCS_IN_FLIGHT: usize = 16;
+/// States, and instances in them, in one message: some hundred kilobytes, so that heartbeats get their turn.
+pub const SYNC_CLIENTS: usize = 512;
+/// See `SYNC_CLIENTS`. One client is always sent whole.
+pub const SYNC_INSTANCES: usize = 1_024;
+/// Pause between digests to a peer, in milliseconds (Nacos `nacos.core.protocol.distro.data.verify.intervalMs`).
+pub const VERIFY_MILLIS: u64 = 5_000;
+/// Pause between digests while something differs.
+pub const REPAIR_MILLIS: u64 = 1_000;
+/// How long it is remembered that a client is gone, in milliseconds: longer than anything about it is on its way. Longer
+/// still for a peer that was not told.
+pub const TOMBSTONE_MILLIS: u64 = 600_000;
+/// Clients remembered to be gone. The oldest are forgotten first.
+pub const TOMBSTONES: usize = 262_144;
+/// How long a node waits for the responsible one to take over a client of a dead node before it hands on its copy.
+pub const TAKE_OVER_MILLIS: u64 = 10_000;
+/// Clients whose ownership is looked at in one hold of the node's lock.
+pub const REVIEWS_PER_POLL: usize = 1_024;
+/// Window in which the brake on mass removal counts what expires of a service.
+pub const BRAKE_WINDOW_MILLIS: u64 = 10_000;
+/// Longest that the brake holds anything back: as long as Nacos keeps the clients of a dead node.
+pub const BRAKE_MILLIS: u64 = 180_000;
+/// Pause before something that was held back is looked at again.
+pub const BRAKE_RETRY_MILLIS: u64 = 5_000;
+/// Clients asked for in one message.
+pub const WANTED: usize = 4_096;
+/// Own clients read in one hold of the node's lock to be kept on disk.
+pub const KEPT_PER_READ: usize = 256;
 
 const _: () = assert!(PUSH_BYTES < MESSAGE_BYTES);
 const _: () = assert!(CLUSTER < GROUP && GROUP < SERVICE_NAME);

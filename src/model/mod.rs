@@ -32,4 +32,4 @@ pub use service_metadata::{
     Address, Amended, AmendedMetadata, Amendment, ClusterMetadata, HealthChecker, Override, Selector, ServiceMetadata,
 };
 pub use switches::{Flag, Language, Probe, ProbePace, ServerStatus, Span, Switch, Switches};
-pub use time::{HybridClock, HybridTime, Millis, Now, Tick};
+pub use time::{HybridClock, HybridTime, Merged, Millis, Now, Tick};

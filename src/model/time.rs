@@ -71,31 +71,77 @@ impl fmt::Debug for HybridTime {
 /// `lastRefTime` is made from it: Go and Python clients silently drop a list whose stamp is not larger than the one they
 /// hold (`ServiceInfoHolder` of those SDKs). A *ceiling* is stored before stamps near it are used, and the next start
 /// begins above the stored one, so a restart with a clock that was set back repeats no stamp.
+///
+/// It runs on by ticks where the wall clock stands behind it: so it follows the fastest clock of a cluster, whose time comes
+/// with the messages of its node, also when that node is gone. It then runs a thousandth slower, until it meets the wall
+/// clock again.
 #[derive(Clone, Debug)]
 pub struct HybridClock {
     last: Millis,
+    /// From where it runs on by ticks.
+    base: (Millis, Tick),
     ceiling: Millis,
+    given: HybridTime,
+}
+
+/// What became of a time that another node told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// This clock is not behind it.
+    Followed,
+    /// Followed as far as the ceiling allows: one of at least this is needed.
+    NeedsCeiling(Millis),
+    /// It is too far ahead to be followed.
+    Skewed,
 }
 
 impl HybridClock {
     /// A clock that starts above `stored`, the ceiling an earlier run left on disk.
     pub fn above(stored: Millis) -> Self {
-        Self { last: stored.saturating_add(1), ceiling: stored.saturating_add(1) }
+        let first = stored.saturating_add(1);
+        Self { last: first, base: (first, Tick(0)), ceiling: first, given: HybridTime::default() }
     }
 
-    /// The hybrid time at `wall`.
-    pub fn now(&mut self, wall: Millis) -> Millis {
-        self.last = self.last.max(wall);
+    /// The hybrid time at a moment.
+    pub fn now(&mut self, now: Now) -> Millis {
+        let (from, since) = self.base;
+        let elapsed = now.tick.since(since);
+        let run_on = (from + elapsed - elapsed / 1_000).min(self.ceiling);
+        self.last = self.last.max(run_on);
+        if now.wall >= self.last {
+            self.last = now.wall;
+            self.base = (now.wall, now.tick);
+        }
         self.last
     }
 
-    /// A stamp at `wall`, not below `floor` unless that would pass the ceiling.
+    /// Follows the time that another node told at a moment, unless that is more than `skew` ahead of this clock.
+    pub fn merge(&mut self, now: Now, told: Millis, skew: Millis) -> Merged {
+        let here = self.now(now);
+        if told <= here {
+            return Merged::Followed;
+        }
+        if told > here.saturating_add(skew) {
+            return Merged::Skewed;
+        }
+        self.last = here.max(told.min(self.ceiling));
+        self.base = (self.last, now.tick);
+        if told > self.ceiling { Merged::NeedsCeiling(told) } else { Merged::Followed }
+    }
+
+    /// A stamp at a moment, not below `floor` unless that would pass the ceiling.
     ///
     /// Only a service that changes and is read thousands of times a second for seconds on end runs that far ahead of the
     /// clock; it then repeats a stamp rather than use one that a restart could repeat.
-    pub fn stamp(&mut self, wall: Millis, floor: Millis) -> Millis {
+    pub fn stamp(&mut self, now: Now, floor: Millis) -> Millis {
         let ceiling = self.ceiling;
-        self.now(wall).max(floor.min(ceiling))
+        self.now(now).max(floor.min(ceiling))
+    }
+
+    /// A time that was not given before and is later than `above`.
+    pub fn give(&mut self, now: Now, above: HybridTime) -> HybridTime {
+        self.given = HybridTime::at(self.now(now)).max(self.given.next()).max(above.next());
+        self.given
     }
 
     /// Allows stamps up to `ceiling`, which is on disk by now.
@@ -108,30 +154,57 @@ impl HybridClock {
 mod tests {
     use super::*;
 
+    fn at(tick: u64, wall: Millis) -> Now {
+        Now { tick: Tick(tick), wall }
+    }
+
     #[test]
-    fn never_goes_back_when_the_wall_clock_does() {
+    fn never_goes_back_when_the_wall_clock_does_and_runs_on_by_ticks() {
         let mut clock = HybridClock::above(0);
-        assert_eq!(clock.now(5_000), 5_000);
-        assert_eq!(clock.now(1_000), 5_000);
-        assert_eq!(clock.now(6_000), 6_000);
+        clock.raise_ceiling(100_000);
+        assert_eq!(clock.now(at(0, 5_000)), 5_000);
+        assert_eq!(clock.now(at(0, 1_000)), 5_000);
+        assert_eq!(clock.now(at(2_000, 3_000)), 6_998, "a thousandth slower");
+        assert_eq!(clock.now(at(2_001, 7_500)), 7_500);
+    }
+
+    #[test]
+    fn follows_a_faster_clock_also_when_it_is_gone() {
+        let mut clock = HybridClock::above(0);
+        clock.raise_ceiling(40_000);
+        clock.now(at(0, 5_000));
+        assert_eq!(clock.merge(at(10, 5_010), 35_000, 60_000), Merged::Followed);
+        assert!(clock.now(at(1_010, 6_010)) >= 35_999);
+        assert_eq!(clock.merge(at(1_010, 6_010), 99_000, 60_000), Merged::Skewed);
+        assert_eq!(clock.merge(at(1_010, 6_010), 50_000, 60_000), Merged::NeedsCeiling(50_000));
+        assert_eq!(clock.now(at(1_010, 6_010)), 40_000);
     }
 
     #[test]
     fn a_restart_begins_above_everything_stamped_before() {
         let mut before = HybridClock::above(0);
         before.raise_ceiling(20_000);
-        let stamped = before.stamp(10_000, 19_999);
+        let stamped = before.stamp(at(0, 10_000), 19_999);
         let mut after = HybridClock::above(20_000);
-        assert!(after.stamp(3_000, 0) > stamped);
+        assert!(after.stamp(at(0, 3_000), 0) > stamped);
     }
 
     #[test]
     fn a_stamp_runs_ahead_of_the_wall_clock_only_to_the_ceiling() {
         let mut clock = HybridClock::above(0);
         clock.raise_ceiling(1_010);
-        assert_eq!(clock.stamp(1_000, 1_005), 1_005);
-        assert_eq!(clock.stamp(1_000, 9_999), 1_010);
-        assert_eq!(clock.now(1_000), 1_000, "running ahead is not remembered as physical time");
+        assert_eq!(clock.stamp(at(0, 1_000), 1_005), 1_005);
+        assert_eq!(clock.stamp(at(0, 1_000), 9_999), 1_010);
+        assert_eq!(clock.now(at(0, 1_000)), 1_000, "running ahead is not remembered as physical time");
+    }
+
+    #[test]
+    fn times_are_given_once() {
+        let mut clock = HybridClock::above(0);
+        let first = clock.give(at(0, 1_000), HybridTime::default());
+        let second = clock.give(at(0, 1_000), HybridTime::default());
+        assert!(first < second && second.millis() == 1_000);
+        assert!(clock.give(at(0, 1_000), HybridTime::at(3_000)) > HybridTime::at(3_000));
     }
 
     #[test]

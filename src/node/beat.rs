@@ -2,36 +2,41 @@
 
 use crate::{
     health::{Silent, Verdict},
-    model::{ClientId, Instance, Millis, Published, ServiceKey, Span, Tick},
-    node::{Beat, Node, Rejection, Reply},
+    model::{ClientId, HybridTime, Instance, InstanceId, Millis, Now, Publication, Published, ServiceKey, Span},
+    node::{Beat, Cause, Node, Rejection, Reply},
     registry::Command,
 };
 
 impl Node {
     pub(super) fn register_beating(
         &mut self,
-        now: Tick,
+        now: Now,
         client: &ClientId,
         service: &ServiceKey,
         instance: Box<Instance>,
     ) -> Result<Reply, Rejection> {
-        let content = Published::One(instance);
-        self.apply(now, Command::Register { client: client.clone(), service: service.clone(), content })?;
+        self.claim(now, client);
+        let publication = self.publication(now, service, Published::One(instance), true);
+        self.apply(now, Command::Register { client: client.clone(), publication })?;
         let (service, client) = self.numbers(service, client).expect("just registered");
-        self.health.watch(now, service, client, &self.registry);
+        self.health.watch(now.tick, service, client, &self.registry);
         Ok(Reply::Done)
     }
 
     /// A registration that lives as long as its client or until it is withdrawn, in place of one that had to beat.
     pub(super) fn register_lasting(
         &mut self,
-        now: Tick,
+        now: Now,
         client: ClientId,
-        service: ServiceKey,
+        service: &ServiceKey,
         content: Published,
     ) -> Result<Reply, Rejection> {
-        let before = self.numbers(&service, &client);
-        self.apply(now, Command::Register { client, service, content })?;
+        if client.is_address() {
+            self.claim(now, &client);
+        }
+        let before = self.numbers(service, &client);
+        let publication = self.publication(now, service, content, false);
+        self.apply(now, Command::Register { client, publication })?;
         // Not left to the changes: the same content again is none, but it lasts from now on.
         if let Some((service, client)) = before {
             self.health.forget(service, client);
@@ -41,11 +46,12 @@ impl Node {
 
     pub(super) fn beat(
         &mut self,
-        now: Tick,
+        now: Now,
         client: ClientId,
         service: ServiceKey,
         instance: Option<Box<Instance>>,
     ) -> Result<Reply, Rejection> {
+        self.claim(now, &client);
         let numbers = self.numbers(&service, &client);
         let published = numbers.and_then(|(service, client)| self.registry.published(service, client));
         let known = published.and_then(|content| content.instances().first());
@@ -53,11 +59,11 @@ impl Node {
             return self.beat_of_unknown(now, &client, &service, instance);
         };
         let (healthy, interval) = (known.healthy, self.beat_interval(known));
-        let beating = self.health.beat(now, service_no, client_no);
+        let beating = self.health.beat(now.tick, service_no, client_no);
         if !healthy {
             self.apply(now, Command::Health { client, service, healthy: true })?;
             if beating {
-                self.health.watch(now, service_no, client_no, &self.registry);
+                self.health.watch(now.tick, service_no, client_no, &self.registry);
             }
         }
         Ok(Reply::Beat(Beat::Alive { interval }))
@@ -65,7 +71,7 @@ impl Node {
 
     fn beat_of_unknown(
         &mut self,
-        now: Tick,
+        now: Now,
         client: &ClientId,
         service: &ServiceKey,
         instance: Option<Box<Instance>>,
@@ -79,17 +85,42 @@ impl Node {
     }
 
     /// Does what silence makes of instances.
-    pub(super) fn expire_silent(&mut self, now: Tick) {
+    pub(super) fn expire_silent(&mut self, now: Now) {
         let mut silent = Vec::new();
-        self.health.poll(now, &self.registry, &mut silent);
+        self.health.poll(now.tick, &self.registry, &mut silent);
         for Silent { service, client, verdict } in silent {
             let (client, service) = (self.registry.client_id(client).clone(), self.registry.key(service).clone());
             let done = match verdict {
-                Verdict::Unhealthy => self.apply(now, Command::Health { client, service, healthy: false }),
-                Verdict::Removed => self.deregister(now, client, service).map(drop),
+                Verdict::Unhealthy => {
+                    self.apply_as(now, Command::Health { client, service, healthy: false }, Cause::Silence)
+                }
+                Verdict::Removed => self.remove_silent(now, client, service),
             };
             done.expect("a client that publishes is there");
         }
+    }
+
+    fn remove_silent(&mut self, now: Now, client: ClientId, service: ServiceKey) -> Result<(), Rejection> {
+        self.apply_as(now, Command::Deregister { client: client.clone(), service }, Cause::Silence)?;
+        if self.registry.is_idle(&client) {
+            self.apply_as(now, Command::Disconnect(client), Cause::Silence)?;
+        }
+        Ok(())
+    }
+
+    /// What is published now, with ids for instances that asked for generated ones, unique in the cluster (Nacos generator
+    /// `snowflake`).
+    fn publication(&mut self, now: Now, service: &ServiceKey, mut content: Published, beating: bool) -> Publication {
+        let published = self.clock.give(now, HybridTime::default());
+        let node = self.members.cluster().this.node.0 as u16;
+        for (place, instance) in content.instances_mut().iter_mut().enumerate() {
+            if instance.id == InstanceId::Snowflake {
+                let (time, cluster, service) = (published.0, &instance.cluster, service.grouped());
+                let id = format!("{time}{node:05}{place:03}#{cluster}#{service}");
+                instance.id = InstanceId::Given(id.into());
+            }
+        }
+        Publication { service: service.clone(), published, beating, content }
     }
 
     /// How often an instance is to beat: as it says itself, or as all are told.

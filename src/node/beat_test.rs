@@ -11,6 +11,9 @@ use crate::{
 };
 
 const SETTINGS: Settings = Settings {
+    member: member::Settings::DEFAULT,
+    distro: distro::Settings::DEFAULT,
+    loading_limit: LOADING_MILLIS,
     registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
     push: push::Settings::DEFAULT,
 };

@@ -193,8 +193,13 @@ pub enum Input {
     ClientState(ClientId),
     /// The responsible node did what was forwarded to it, and this came of it.
     Learn(Arc<ClientState>),
-    /// What this node kept of an earlier life of its own.
-    Restore(Vec<ClientState>),
+    /// What this node kept of an earlier life of its own. To come before anything else.
+    Restore {
+        /// Hybrid time when it was kept.
+        at: Millis,
+        /// The states of its clients.
+        states: Vec<ClientState>,
+    },
     /// Some states of clients of this node in order; ask again from where they end.
     Owned {
         /// Behind this one.

@@ -7,6 +7,10 @@
 mod beat;
 #[cfg(test)]
 mod beat_test;
+mod cluster;
+#[cfg(test)]
+mod cluster_test;
+mod copies;
 #[cfg(test)]
 mod history_test;
 #[cfg(test)]
@@ -21,6 +25,7 @@ mod polling;
 mod polling_test;
 mod proposal;
 mod reject;
+mod write;
 
 use std::sync::Arc;
 
@@ -31,15 +36,17 @@ pub use output::{Beat, MemberDetail, Output, Reply, View};
 pub use polling::Poll;
 pub use proposal::Proposal;
 pub use reject::Rejection;
+pub use write::Write;
 
 use crate::{
+    distro::{self, Distro},
     health::{self, Health},
-    member::Cluster,
+    member::{self, Members},
     model::{
         ClientId, ClusterFilter, Flag, HybridClock, Incarnation, Millis, NodeId, Now, ServiceKey, Span, Switch,
         Switches, Tick,
     },
-    node::namespaces::Namespaces,
+    node::{cluster::Loading, namespaces::Namespaces},
     polling::Polling,
     push::{self, PushEngine},
     registry::{self, Change, ClientDetail, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
@@ -53,7 +60,16 @@ pub struct Settings {
     pub registry: registry::Limits,
     /// For the push engine.
     pub push: push::Settings,
+    /// For watching members.
+    pub member: member::Settings,
+    /// For clients of other nodes.
+    pub distro: distro::Settings,
+    /// How long a node waits at its start for what others know.
+    pub loading_limit: Millis,
 }
+
+/// How long a node waits at its start for what others know, as recommended.
+pub const LOADING_MILLIS: Millis = 30_000;
 
 /// Who a node is and who else there is.
 #[derive(Clone, Debug)]
@@ -77,6 +93,8 @@ pub struct Stats {
     pub pending_pushes: usize,
     /// Heart beats and their absence.
     pub health: health::Counts,
+    /// What is kept the same on all nodes.
+    pub distro: distro::Counts,
     /// Changes so far, by [`Change::kind`].
     pub changes: [u64; Change::KINDS.len()],
 }
@@ -92,8 +110,14 @@ pub struct Node {
     switches: Arc<Switches>,
     polling: Polling,
     clock: HybridClock,
-    /// Shared with readers, like the switches.
-    cluster: Arc<Cluster>,
+    members: Members,
+    distro: Distro,
+    /// None once this node serves.
+    loading: Option<Loading>,
+    /// Whether it is still to be said that this node has left.
+    leaving: bool,
+    /// To leave with the next poll.
+    outputs: Vec<Output>,
     changes: [u64; Change::KINDS.len()],
     /// Kept to be filled again.
     scratch: Vec<Change>,
@@ -111,11 +135,18 @@ impl Node {
     pub fn new(settings: Settings, membership: Membership, now: Now, stored: Millis) -> Self {
         let mut clock = HybridClock::above(stored);
         let Membership { this, address, peers } = membership;
-        let this = Incarnation { node: this, since: clock.now(now.wall) };
-        let cluster = Cluster { this, address, phase: Phase::Serving, peers: Vec::new() };
-        drop(peers);
+        let this = Incarnation { node: this, since: clock.now(now) };
+        let loading = (!peers.is_empty()).then(|| Loading {
+            until: now.tick + settings.loading_limit,
+            unreachable: vec![false; peers.len()],
+            kept: Default::default(),
+        });
         Self {
-            cluster: Arc::new(cluster),
+            members: Members::new(settings.member, this, address, &peers),
+            distro: Distro::new(settings.distro, this, peers.len()),
+            loading,
+            leaving: false,
+            outputs: Vec::new(),
             registry: Registry::new(settings.registry),
             push: PushEngine::new(settings.push),
             health: Health::default(),
@@ -131,18 +162,18 @@ impl Node {
     /// Takes one input at `now`. A refused input changes nothing.
     pub fn handle(&mut self, now: Now, input: Input) -> Result<Reply, Rejection> {
         match input {
-            Input::Connect(client, attributes) => self.apply(now.tick, Command::Connect(client, attributes)).map(done),
-            Input::Disconnect(client) => self.apply(now.tick, Command::Disconnect(client)).map(done),
-            Input::Register { client, service, content } => self.register_lasting(now.tick, client, service, content),
+            Input::Connect(client, attributes) => self.apply(now, Command::Connect(client, attributes)).map(done),
+            Input::Disconnect(client) => self.disconnect(now, client),
+            Input::Register { client, service, content } => self.register_lasting(now, client, &service, content),
             Input::RegisterBeating { client, service, instance } => {
-                self.register_beating(now.tick, &client, &service, instance)
+                self.register_beating(now, &client, &service, instance)
             }
-            Input::Beat { client, service, instance } => self.beat(now.tick, client, service, instance),
-            Input::Deregister { client, service } => self.deregister(now.tick, client, service),
+            Input::Beat { client, service, instance } => self.beat(now, client, service, instance),
+            Input::Deregister { client, service } => self.deregister(now, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
             Input::Poll(poll) => self.polled(now, poll),
             Input::Unsubscribe { client, service, clusters } => {
-                self.apply(now.tick, Command::Unsubscribe { client, service: service.clone() })?;
+                self.apply(now, Command::Unsubscribe { client, service: service.clone() })?;
                 let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
                 Ok(Reply::View(self.view(now, &service, &selection)))
             }
@@ -169,7 +200,7 @@ impl Node {
             Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
             Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
             Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
-            Input::Apply(proposal) => self.agreed(now.tick, proposal),
+            Input::Apply(proposal) => self.agreed(now, proposal),
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
                 Ok(Reply::Acked(client.and_then(|client| self.push.acked(now.tick, client, push, success))))
@@ -179,47 +210,48 @@ impl Node {
                 self.clock.raise_ceiling(ceiling);
                 Ok(Reply::Done)
             }
-            Input::ClientState(_) => Ok(Reply::State(None)),
-            Input::Owned { .. } => Ok(Reply::States(Vec::new())),
-            Input::Members => Ok(Reply::Members(Vec::new())),
-            Input::Linked { .. }
-            | Input::Unlinked { .. }
-            | Input::Peer { .. }
-            | Input::Learn(_)
-            | Input::Restore(_)
-            | Input::Leave => Ok(Reply::Done),
+            Input::Linked { address, peer } => Ok(self.linked(now, &address, peer)),
+            Input::Unlinked { address } => Ok(self.unlinked(now, &address)),
+            Input::Peer { address, from, message } => Ok(self.said(now, &address, from, message)),
+            Input::ClientState(client) => self.state(now.tick, &client),
+            Input::Learn(state) => Ok(self.learned(now, &state)),
+            Input::Restore { at, states } => Ok(self.restore(now, at, states)),
+            Input::Owned { after } => Ok(Reply::States(self.distro.owned(now.tick, after.as_ref(), &self.registry))),
+            Input::Members => Ok(Reply::Members(self.member_details(now.tick))),
+            Input::Leave => Ok(self.leave(now)),
         }
     }
 
     /// Does what is due at `now` and appends what leaves. Bounded: call again at [`Node::next_deadline`].
     pub fn poll(&mut self, now: Now, out: &mut Vec<Output>) {
         if self.registry.next_due().is_some_and(|due| due <= now.tick) {
-            self.apply(now.tick, Command::Expire).expect("expiry is nobody's command and cannot be refused");
+            self.apply(now, Command::Expire).expect("expiry is nobody's command and cannot be refused");
         }
         // Before the pushes, so that what is silent is gone from lists the moment it counts.
         if self.health.next_due().is_some_and(|due| due <= now.tick) {
-            self.expire_silent(now.tick);
+            self.expire_silent(now);
         }
         if self.polling.next_due().is_some_and(|due| due <= now.tick) {
-            self.expire_unpolled(now.tick);
+            self.expire_unpolled(now);
         }
+        self.poll_cluster(now, out);
         self.push.poll(now, &mut self.registry, &mut self.clock, out);
     }
 
     /// When [`Node::poll`] has something to do; none while there is nothing to wait for.
     pub fn next_deadline(&self) -> Option<Tick> {
-        let parts = [self.registry.next_due(), self.health.next_due(), self.polling.next_due(), self.push.next_due()];
-        parts.into_iter().flatten().min()
+        let own = [self.registry.next_due(), self.health.next_due(), self.polling.next_due(), self.push.next_due()];
+        own.into_iter().chain([self.cluster_due()]).flatten().min()
+    }
+
+    /// Hybrid time: what stamps are made of. A ceiling ahead of it is to be stored from time to time.
+    pub fn time(&mut self, now: Now) -> Millis {
+        self.clock.now(now)
     }
 
     /// All switches. Another `Arc` after each change.
     pub fn switches(&self) -> &Arc<Switches> {
         &self.switches
-    }
-
-    /// The members as they are now. Another `Arc` after each change.
-    pub fn cluster(&self) -> &Arc<Cluster> {
-        &self.cluster
     }
 
     /// Numbers for operators.
@@ -229,6 +261,7 @@ impl Node {
             pushes: self.push.counts(),
             pending_pushes: self.push.pending(),
             health: self.health.counts(),
+            distro: self.distro.counts(),
             changes: self.changes,
         }
     }
@@ -239,22 +272,48 @@ impl Node {
         self.push.check(&self.registry);
         self.health.check(&self.registry);
         self.polling.check(&self.registry);
+        self.distro.check(&self.registry);
     }
 
-    fn apply(&mut self, now: Tick, command: Command) -> Result<(), Rejection> {
-        let result = self.registry.apply(now, command, &mut self.scratch);
+    fn apply(&mut self, now: Now, command: Command) -> Result<(), Rejection> {
+        self.apply_as(now, command, Cause::Client)
+    }
+
+    fn apply_as(&mut self, now: Now, command: Command, cause: Cause) -> Result<(), Rejection> {
+        let result = self.registry.apply(now.tick, command, &mut self.scratch);
+        let clock = &mut self.clock;
+        let mut give = |above| match cause {
+            Cause::Silence => Distro::barely_later(above),
+            Cause::Client | Cause::Copy => clock.give(now, above),
+        };
         for change in self.scratch.drain(..) {
             self.changes[change.kind()] += 1;
-            self.push.note(now, change, &self.registry);
+            self.push.note(now.tick, change, &self.registry);
             self.health.note(change);
             self.polling.note(change);
+            match change {
+                _ if cause == Cause::Copy => {}
+                Change::ClientChanged(client) => self.distro.changed(now.tick, client, &self.registry, &mut give),
+                Change::ClientDisconnected(client) => self.distro.disconnected(now.tick, client, &mut give),
+                _ => {}
+            }
         }
         result.map_err(Rejection::from)
     }
 
-    fn deregister(&mut self, now: Tick, client: ClientId, service: ServiceKey) -> Result<Reply, Rejection> {
+    fn disconnect(&mut self, now: Now, client: ClientId) -> Result<Reply, Rejection> {
+        // The others have these for orphans already, and this node's own subscribers are not to see them go.
+        let leaves = self.members.cluster().phase == Phase::Leaving;
+        let command = if leaves { Command::Orphan(client) } else { Command::Disconnect(client) };
+        self.apply(now, command).map(done)
+    }
+
+    fn deregister(&mut self, now: Now, client: ClientId, service: ServiceKey) -> Result<Reply, Rejection> {
         if client.is_address() && !self.registry.has_client(&client) {
             return Ok(Reply::Deregistered(false));
+        }
+        if client.is_address() {
+            self.claim(now, &client);
         }
         let published = self.registry.publishes(&client, &service);
         self.apply(now, Command::Deregister { client: client.clone(), service })?;
@@ -263,7 +322,7 @@ impl Node {
     }
 
     /// Forgets a client known by its address that neither publishes nor subscribes any more.
-    fn forget_idle(&mut self, now: Tick, client: ClientId) -> Result<(), Rejection> {
+    fn forget_idle(&mut self, now: Now, client: ClientId) -> Result<(), Rejection> {
         if client.is_address() && self.registry.is_idle(&client) {
             self.apply(now, Command::Disconnect(client))?;
         }
@@ -279,7 +338,7 @@ impl Node {
     ) -> Result<Reply, Rejection> {
         let subscriber = subscriber(clusters);
         let selection = Selection { filter: subscriber.filter.clone(), healthy_only: false };
-        self.apply(now.tick, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
+        self.apply(now, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
         let (service, client) = self.numbers(service, client).expect("just subscribed");
         Ok(Reply::View(self.answer(now, service, client, &selection)))
     }
@@ -288,7 +347,7 @@ impl Node {
     fn answer(&mut self, now: Now, service: ServiceNo, client: ClientNo, selection: &Selection) -> View {
         let above = self.push.last_stamp(service, client);
         let encoded = self.registry.hosts(now.tick, service, selection);
-        let stamp = self.registry.stamp(service, above, |floor| self.clock.stamp(now.wall, floor));
+        let stamp = self.registry.stamp(service, above, |floor| self.clock.stamp(now, floor));
         self.push.answered(service, client, stamp);
         self.seen(encoded, stamp)
     }
@@ -304,7 +363,7 @@ impl Node {
         Some((detail, updated))
     }
 
-    fn agreed(&mut self, now: Tick, proposal: Proposal) -> Result<Reply, Rejection> {
+    fn agreed(&mut self, now: Now, proposal: Proposal) -> Result<Reply, Rejection> {
         match proposal {
             Proposal::Metadata(operation) => self.apply(now, Command::Metadata(operation)).map(done),
             Proposal::Namespace(operation) => Ok(self.namespaces.apply(operation).map(done)?),
@@ -323,10 +382,10 @@ impl Node {
         let (encoded, stamp) = match self.registry.find(service) {
             Some(number) => {
                 let encoded = self.registry.hosts(now.tick, number, selection);
-                let stamp = self.registry.stamp(number, None, |floor| self.clock.stamp(now.wall, floor));
+                let stamp = self.registry.stamp(number, None, |floor| self.clock.stamp(now, floor));
                 (encoded, stamp)
             }
-            None => self.registry.absent(|floor| self.clock.stamp(now.wall, floor)),
+            None => self.registry.absent(|floor| self.clock.stamp(now, floor)),
         };
         self.seen(encoded, stamp)
     }
@@ -345,6 +404,17 @@ impl Node {
 /// A subscriber that asked for these clusters.
 fn subscriber(clusters: CompactString) -> Subscriber {
     Subscriber { filter: ClusterFilter::parse(&clusters), clusters, attributes: None }
+}
+
+/// Why the registry changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A client or an operator of this node wants it.
+    Client,
+    /// A client of this node was not heard of. Says less than anything that was heard elsewhere.
+    Silence,
+    /// The node that owns the client says so.
+    Copy,
 }
 
 fn done((): ()) -> Reply {

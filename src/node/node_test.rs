@@ -10,6 +10,9 @@ use crate::{
 };
 
 const SETTINGS: Settings = Settings {
+    member: member::Settings::DEFAULT,
+    distro: distro::Settings::DEFAULT,
+    loading_limit: LOADING_MILLIS,
     registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
     push: push::Settings::DEFAULT,
 };
@@ -184,6 +187,8 @@ fn a_forgotten_service_does_not_take_its_stamps_along() {
         // The wall clock is set back while the service is forgotten.
         let wall = scene.wall;
         scene.pass(61_000);
+        let time = scene.node.time(scene.now());
+        scene.handle(Input::CeilingStored(time + 10_000));
         scene.wall = wall - 5_000;
         assert_eq!(scene.node.stats().size.services, 0);
         shown.take(scene.query("s"));

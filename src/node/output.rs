@@ -6,6 +6,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 
 use crate::{
+    distro::PeerDetail,
     member::Peer,
     model::{ClientId, ClientState, Instance, Millis, Namespace, NodeId, ServiceKey},
     push::{Oversized, Push},
@@ -63,18 +64,10 @@ pub enum Reply {
 pub struct MemberDetail {
     /// Who, where and how.
     pub peer: Peer,
-    /// Whether a stream to it is there.
-    pub linked: bool,
     /// When it was heard of last.
     pub heard: Option<Millis>,
-    /// Clients whose copies here are recorded as its own.
-    pub owns: usize,
-    /// Clients it has not been told the newest of.
-    pub behind: usize,
-    /// When it last found that it has all that this node owns.
-    pub agreed: Option<Millis>,
-    /// When this node last found that it has all that the member owns.
-    pub has_all: Option<Millis>,
+    /// What it lacks, and what this node lacks of it.
+    pub distro: PeerDetail,
 }
 
 /// What a beat met.

@@ -37,9 +37,9 @@ impl Node {
         let known = numbers.and_then(|(service, client)| self.registry.subscriber(service, client));
         // Not again when it is the same: that would call off the push in flight.
         if known.is_none_or(|known| *known != subscriber) {
-            self.apply(now.tick, Command::Connect(client.clone(), Attributes::default()))?;
+            self.apply(now, Command::Connect(client.clone(), Attributes::default()))?;
             let (client, service) = (client.clone(), service.clone());
-            self.apply(now.tick, Command::Subscribe { client, service, subscriber })?;
+            self.apply(now, Command::Subscribe { client, service, subscriber })?;
         }
         let (service, client) = self.numbers(&service, &client).expect("just subscribed");
         self.polling.polled(now.tick, service, client);
@@ -57,9 +57,9 @@ impl Node {
     }
 
     /// Ends the subscriptions that nobody polls any more.
-    pub(super) fn expire_unpolled(&mut self, now: Tick) {
+    pub(super) fn expire_unpolled(&mut self, now: Now) {
         let mut ended = Vec::new();
-        self.polling.poll(now, &mut ended);
+        self.polling.poll(now.tick, &mut ended);
         for (service, client) in ended {
             let (client, service) = (self.registry.client_id(client).clone(), self.registry.key(service).clone());
             let ended = self

@@ -220,6 +220,7 @@ impl PushEngine {
             | Change::ClientConnected
             | Change::ClientDisconnected(_)
             | Change::ClientRegistered
+            | Change::ClientChanged(_)
             | Change::ClientDeregistered { .. } => {}
         }
     }
@@ -391,8 +392,8 @@ impl PushEngine {
         self.last_number += 1;
         self.counts.sent += 1;
         let number = PushNo(self.last_number);
-        let wall = round.now.wall;
-        let stamp = round.registry.stamp(service, Some(delivery.stamp), |floor| round.clock.stamp(wall, floor));
+        let now = round.now;
+        let stamp = round.registry.stamp(service, Some(delivery.stamp), |floor| round.clock.stamp(now, floor));
         delivery.stamp = stamp;
         let supersedes = delivery.last.replace(number);
         delivery.in_flight = Some(InFlight { number, fingerprint: encoded.fingerprint, since: round.burst.since() });

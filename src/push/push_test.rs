@@ -84,7 +84,7 @@ impl Scene {
     pub(super) fn publish(&mut self, client: &str, service: &str, instances: Vec<Instance>) {
         self.connect(client);
         let content = Published::Batch(instances.into());
-        self.apply(Command::Register { client: client.into(), service: key(service), content });
+        self.apply(Command::register(&client.into(), key(service), content));
     }
 
     pub(super) fn register(&mut self, client: &str, service: &str, ports: &[u16]) {

@@ -1,8 +1,12 @@
 //! The one way to change a registry.
 
 use crate::{
-    model::{Attributes, ClientId, InstanceId, Published, ServiceKey, Tick},
-    registry::{Change, ClientNo, Command, Refused, Registry, ServiceNo, Subscriber, client::Client, service::Service},
+    model::{Attributes, ClientId, Publication, ServiceKey, Tick},
+    registry::{
+        Change, ClientNo, Command, Refused, Registry, ServiceNo, Subscriber,
+        client::Client,
+        service::{self, Service},
+    },
 };
 
 impl Registry {
@@ -15,15 +19,27 @@ impl Registry {
                 }
             }
             Command::Disconnect(client) => self.disconnect(now, &client, changes),
-            Command::Register { client, service, content } => {
-                let found = self.find_ephemeral(&service)?;
+            Command::Orphan(client) => self.orphan(&client, changes),
+            Command::Register { client, publication } => {
+                let found = self.find_ephemeral(&publication.service)?;
                 let number = match self.numbers.get(&client) {
                     Some(number) => *number,
                     None if client.is_address() => self.connect(now, client, Attributes::default(), changes),
                     None => return Err(Refused::ClientGone(client)),
                 };
-                let service = found.unwrap_or_else(|| self.create(&service));
-                self.register(now, number, service, content, changes);
+                let service = found.unwrap_or_else(|| self.create(&publication.service));
+                let known = self.services[service.0 as usize].published_by(number);
+                // A repeated registration is no change: after a reconnect or a reset clients repeat all they have, and
+                // nobody is to be told nor synchronised because of that.
+                let repeated = known.filter(|known| known.content == publication.content);
+                let published = repeated.map_or(publication.published, |known| known.published);
+                self.register(now, number, service, Publication { published, ..publication }, changes);
+            }
+            Command::Replicate { client, publication } => {
+                let known = self.numbers.get(&client).copied();
+                let number = known.unwrap_or_else(|| self.connect(now, client, Attributes::default(), changes));
+                let service = self.find_or_create(&publication.service);
+                self.register(now, number, service, publication, changes);
             }
             Command::Deregister { client, service } => {
                 let number = self.require(&client)?;
@@ -80,25 +96,35 @@ impl Registry {
         changes.push(Change::ClientDisconnected(client));
     }
 
+    fn orphan(&mut self, id: &ClientId, changes: &mut Vec<Change>) {
+        let Some(client) = self.numbers.get(id).copied() else { return };
+        for service in std::mem::take(&mut self.clients[client.0 as usize].subscribes) {
+            self.forget_subscriber(client, service, changes);
+        }
+    }
+
     fn register(
         &mut self,
         now: Tick,
         client: ClientNo,
         number: ServiceNo,
-        mut content: Published,
+        publication: Publication,
         changes: &mut Vec<Change>,
     ) {
         let service = &mut self.services[number.0 as usize];
-        // A repeated registration is no change: after a reconnect or a reset clients repeat all they have, and nobody
-        // is to be told nor synchronised because of that.
-        if service.published_by(client) == Some(&content) {
+        let Publication { published, beating, content, .. } = publication;
+        if let Some(known) = service.published_by_mut(client)
+            && (known.published, &known.content) == (published, &content)
+        {
+            if std::mem::replace(&mut known.beating, beating) != beating {
+                self.clients[client.0 as usize].changed(now);
+                changes.push(Change::ClientChanged(client));
+            }
             return;
         }
-        self.published += 1;
-        mint_ids(self.published, &service.key, &mut content);
         self.size.instances += content.instances().len();
         service.appeared(&content);
-        let replaced = service.publish(client, self.published, content);
+        let replaced = service.publish(service::Publication { client, published, beating, content });
         self.size.instances -= replaced.as_ref().map_or(0, |content| content.instances().len());
         let absent = replaced.is_some_and(|content| service.disappeared(now, &content));
         service.version += 1;
@@ -110,10 +136,10 @@ impl Registry {
         if absent {
             self.await_absent(now, number);
         }
-        let client = &mut self.clients[client.0 as usize];
-        client.publishes.insert(number);
-        client.changed(now);
-        changes.extend([Change::ClientRegistered, Change::ServiceChanged(number)]);
+        let publisher = &mut self.clients[client.0 as usize];
+        publisher.publishes.insert(number);
+        publisher.changed(now);
+        changes.extend([Change::ClientRegistered, Change::ClientChanged(client), Change::ServiceChanged(number)]);
     }
 
     fn deregister(&mut self, now: Tick, client: ClientNo, service: ServiceNo, changes: &mut Vec<Change>) {
@@ -121,6 +147,7 @@ impl Registry {
             return;
         }
         self.clients[client.0 as usize].changed(now);
+        changes.push(Change::ClientChanged(client));
         self.withdraw(now, client, service, changes);
     }
 
@@ -150,7 +177,7 @@ impl Registry {
         changes: &mut Vec<Change>,
     ) {
         let service = &mut self.services[number.0 as usize];
-        let instances = service.published_by_mut(client).map_or(&mut [][..], Published::instances_mut);
+        let instances = service.published_by_mut(client).map_or(&mut [][..], |known| known.content.instances_mut());
         if instances.iter().all(|instance| instance.healthy == healthy) {
             return;
         }
@@ -158,7 +185,7 @@ impl Registry {
         service.version += 1;
         // Nacos leaves the revision as it is, so its copies on other nodes cannot notice that they missed this.
         self.clients[client.0 as usize].changed(now);
-        changes.push(Change::ServiceChanged(number));
+        changes.extend([Change::ClientChanged(client), Change::ServiceChanged(number)]);
     }
 
     fn subscribe(&mut self, client: ClientNo, key: &ServiceKey, subscriber: Subscriber, changes: &mut Vec<Change>) {
@@ -249,14 +276,4 @@ impl Registry {
 /// A slab index as one of our numbers. Four thousand million clients do not fit into one process.
 fn number(slot: usize) -> u32 {
     u32::try_from(slot).expect("fewer than 2^32 clients and services")
-}
-
-/// Gives instances that asked for a generated id one, unique in this registry (Nacos generator `snowflake`).
-fn mint_ids(order: u64, service: &ServiceKey, content: &mut Published) {
-    for (place, instance) in content.instances_mut().iter_mut().enumerate() {
-        if instance.id == InstanceId::Snowflake {
-            let id = format!("{order}{place:03}#{}#{}", instance.cluster, service.grouped());
-            instance.id = InstanceId::Given(id.into());
-        }
-    }
 }

@@ -11,6 +11,8 @@ pub enum Change {
     ClientDisconnected(ClientNo),
     /// A client publishes something else for a service than before.
     ClientRegistered,
+    /// What a client publishes is different, in any way.
+    ClientChanged(ClientNo),
     /// A client publishes nothing for a service any more.
     ClientDeregistered {
         /// The service.
@@ -42,7 +44,7 @@ pub enum Change {
 
 impl Change {
     /// The kinds of changes, by the index of [`Change::kind`].
-    pub const KINDS: [&'static str; 8] = [
+    pub const KINDS: [&'static str; 9] = [
         "client_connected",
         "client_disconnected",
         "client_registered",
@@ -51,6 +53,7 @@ impl Change {
         "client_unsubscribed",
         "service_changed",
         "service_removed",
+        "client_changed",
     ];
 
     /// Which kind of [`Change::KINDS`] this is.
@@ -64,6 +67,7 @@ impl Change {
             Change::ClientUnsubscribed { .. } => 5,
             Change::ServiceChanged(_) => 6,
             Change::ServiceRemoved(_) => 7,
+            Change::ClientChanged(_) => 8,
         }
     }
 }

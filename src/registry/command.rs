@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::{
-    model::{Address, Amendment, Attributes, ClientId, ClusterMetadata, Published, ServiceKey, ServiceMetadata},
+    model::{Address, Amendment, Attributes, ClientId, ClusterMetadata, Publication, ServiceKey, ServiceMetadata},
     registry::Subscriber,
 };
 
@@ -15,14 +15,23 @@ pub enum Command {
     Connect(ClientId, Attributes),
     /// A client is gone, with all it published and wanted. Nothing happens when it already is.
     Disconnect(ClientId),
-    /// A client publishes this for a service and nothing else. One that is known by its address appears by that.
+    /// A client is gone, but what it published stays until somebody says otherwise.
+    Orphan(ClientId),
+    /// A client publishes this for a service, which is created when it is not there, and nothing else. One that is known by
+    /// its address appears by that.
     Register {
         /// Who.
         client: ClientId,
-        /// Where; created when it is not there.
-        service: ServiceKey,
-        /// What.
-        content: Published,
+        /// What and where.
+        publication: Publication,
+    },
+    /// The same, as the node that owns the client says. It is not refused: nodes must come to agree, whatever kind of
+    /// service this one takes it for.
+    Replicate {
+        /// Who; made when it is not there.
+        client: ClientId,
+        /// What and where.
+        publication: Publication,
     },
     /// A client publishes nothing for a service any more.
     Deregister {
@@ -60,6 +69,18 @@ pub enum Command {
     Metadata(MetadataOperation),
     /// Forget what is due to be forgotten.
     Expire,
+}
+
+#[cfg(test)]
+impl Command {
+    /// A registration, later than all before it.
+    pub(crate) fn register(client: &ClientId, service: ServiceKey, content: crate::model::Published) -> Self {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let published = crate::model::HybridTime(LAST.fetch_add(1, Ordering::Relaxed));
+        let publication = Publication { service, published, beating: false, content };
+        Self::Register { client: client.clone(), publication }
+    }
 }
 
 /// What operators do to services (Nacos `MetadataOperation`).

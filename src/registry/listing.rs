@@ -95,7 +95,7 @@ impl Registry {
         let threshold = service.record.as_ref().and_then(|record| record.metadata.protect_threshold);
         let mut summary = ServiceSummary { threshold, ..ServiceSummary::default() };
         let mut clusters = BTreeSet::new();
-        for (_, instance) in service.visible() {
+        for (_, instance) in service.visible(&self.clients) {
             summary.instances += 1;
             summary.healthy += usize::from(instance.healthy);
             if !clusters.contains(&instance.cluster) {
@@ -136,7 +136,7 @@ impl Registry {
         };
         let publication = |service: &Service| {
             let published = service.published_by(number).expect("the index agrees with the client");
-            (service.key.clone(), published.clone())
+            (service.key.clone(), published.content.clone())
         };
         let subscription = |service: &Service| {
             let subscriber = service.subscribers.get(&number).expect("the index agrees with the client");

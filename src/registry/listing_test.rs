@@ -37,7 +37,7 @@ impl Scene {
 
     fn register(&mut self, client: &str, service: &ServiceKey, instances: &[Instance]) {
         let content = Published::Batch(instances.into());
-        self.apply(Command::Register { client: client.into(), service: service.clone(), content });
+        self.apply(Command::register(&client.into(), service.clone(), content));
     }
 
     fn subscribe(&mut self, client: &str, service: &ServiceKey, clusters: &str) {

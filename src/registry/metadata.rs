@@ -36,7 +36,8 @@ impl Registry {
     /// A listed service.
     pub fn detail(&self, key: &ServiceKey) -> Option<ServiceDetail> {
         let service = &self.services[self.listed(key)?.0 as usize];
-        let mut names: Vec<CompactString> = service.visible().map(|(_, instance)| instance.cluster.clone()).collect();
+        let mut names: Vec<CompactString> =
+            service.visible(&self.clients).map(|(_, instance)| instance.cluster.clone()).collect();
         names.sort();
         names.dedup();
         let record = service.record.as_deref();

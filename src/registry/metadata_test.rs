@@ -137,7 +137,7 @@ fn a_service_takes_instances_of_its_kind_only_and_is_not_removed_with_them() {
     registry.connect("a");
     let metadata = ServiceMetadata::default();
     registry.operate(MetadataOperation::Create { service: key("s"), ephemeral: false, metadata }).expect("new");
-    let register = || Command::Register { client: "a".into(), service: key("s"), content: one(1) };
+    let register = || Command::register(&"a".into(), key("s"), one(1));
     assert_eq!(registry.apply(register()), Err(Refused::IsPersistent(key("s"))));
     registry.pass(MINUTE);
     registry.apply(register()).expect("an empty service is unlisted, and its kind forgotten");

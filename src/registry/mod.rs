@@ -41,7 +41,7 @@ pub use service::{ServiceNo, Subscriber};
 pub use view::{Found, Selection};
 
 use crate::{
-    model::{ClientId, Millis, Published, ServiceKey, Tick},
+    model::{Attributes, ClientId, Millis, Publication, Published, ServiceKey, Tick},
     registry::{client::Client, directory::Directory, encodings::Encodings, service::Service},
     task::DelayedTasks,
 };
@@ -84,8 +84,6 @@ pub struct Registry {
     empty: DelayedTasks<ServiceNo, ()>,
     /// Services with something set on instances that are not there, due when it may be forgotten.
     overridden: DelayedTasks<ServiceNo, ()>,
-    /// Order in which contents were published: the newer of two equal addresses hides the older.
-    published: u64,
     /// No less than any stamp given for a service that is not there, so that its first view is newer.
     absent_stamp: Millis,
     size: Size,
@@ -103,7 +101,6 @@ impl Registry {
             encodings: Encodings::new(limits.encodings),
             empty: DelayedTasks::default(),
             overridden: DelayedTasks::default(),
-            published: 0,
             absent_stamp: 0,
             size: Size::default(),
         }
@@ -140,7 +137,35 @@ impl Registry {
 
     /// What a client publishes for a service that is there.
     pub fn published(&self, service: ServiceNo, client: ClientNo) -> Option<&Published> {
-        self.services[service.0 as usize].published_by(client)
+        self.services[service.0 as usize].published_by(client).map(|publication| &publication.content)
+    }
+
+    /// All that a client publishes, by the service's name, as nodes tell each other.
+    pub fn publications(&self, client: ClientNo) -> Vec<Publication> {
+        let services = self.clients[client.0 as usize].publishes.iter().map(|number| &self.services[number.0 as usize]);
+        let of = |service: &Service| {
+            let publication = service.published_by(client).expect("the index agrees with the client");
+            let (published, beating) = (publication.published, publication.beating);
+            Publication { service: service.key.clone(), published, beating, content: publication.content.clone() }
+        };
+        let mut all: Vec<Publication> = services.map(of).collect();
+        all.sort_by(|a, b| a.service.cmp(&b.service));
+        all
+    }
+
+    /// The services a client publishes for.
+    pub fn publishes_for(&self, client: ClientNo) -> impl ExactSizeIterator<Item = ServiceNo> + '_ {
+        self.clients[client.0 as usize].publishes.iter().copied()
+    }
+
+    /// Whether what a client publishes for a service lives by heart beats.
+    pub fn beats(&self, service: ServiceNo, client: ClientNo) -> bool {
+        self.services[service.0 as usize].published_by(client).is_some_and(|publication| publication.beating)
+    }
+
+    /// What a client says of itself.
+    pub fn attributes(&self, client: ClientNo) -> &Attributes {
+        &self.clients[client.0 as usize].attributes
     }
 
     /// The number of a service that somebody published or subscribed to and that is not forgotten yet.

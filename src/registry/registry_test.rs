@@ -49,7 +49,7 @@ impl Checked {
     }
 
     pub(super) fn register(&mut self, client: &str, service: &str, content: Published) -> Vec<Change> {
-        let command = Command::Register { client: client.into(), service: key(service), content };
+        let command = Command::register(&client.into(), key(service), content);
         self.apply(command).expect("the client is there")
     }
 
@@ -90,7 +90,7 @@ fn a_second_registration_replaces_the_first_and_a_batch_too() {
 fn the_same_content_again_is_no_change() {
     let mut registry = Checked::new();
     registry.connect("a");
-    assert_eq!(registry.register("a", "s", one(1)).len(), 2);
+    assert_eq!(registry.register("a", "s", one(1)).len(), 3);
     assert_eq!(registry.register("a", "s", one(1)), []);
 }
 
@@ -105,9 +105,13 @@ fn health_is_a_change_only_when_it_differs_and_hides_nobody() {
         |client: &str, service, healthy| Command::Health { client: client.into(), service: key(service), healthy };
     assert_eq!(registry.apply(health("old", "s", true)), Ok(vec![]));
     let number = registry.registry.find(&key("s")).expect("registered");
-    assert_eq!(registry.apply(health("old", "s", false)), Ok(vec![Change::ServiceChanged(number)]));
+    let changed = |registry: &Checked, client: &str| {
+        let client = registry.registry.client_no(&client.into()).expect("connected");
+        Ok(vec![Change::ClientChanged(client), Change::ServiceChanged(number)])
+    };
+    assert_eq!(registry.apply(health("old", "s", false)), changed(&registry, "old"));
     assert!(registry.hosts("s", &Selection::default()).contains(r#""weight":2.0"#), "the newer content still shows");
-    assert_eq!(registry.apply(health("new", "s", false)), Ok(vec![Change::ServiceChanged(number)]));
+    assert_eq!(registry.apply(health("new", "s", false)), changed(&registry, "new"));
     assert!(registry.hosts("s", &Selection::default()).contains(r#""healthy":false"#));
     assert_eq!(registry.apply(health("new", "t", false)), Ok(vec![]), "a service it does not publish for");
     assert!(registry.apply(health("nobody", "s", false)).is_err());
@@ -296,7 +300,7 @@ proptest! {
                 }
                 Step::Register(c, s, ports) => {
                     let content = Published::Batch(ports.iter().map(|port| instance(*port)).collect());
-                    let command = Command::Register { client: client(c).as_str().into(), service: key(&service(s)), content };
+                    let command = Command::register(&client(c).as_str().into(), key(&service(s)), content);
                     let known = model.clients.get_mut(&client(c)).map(|published| published.insert(service(s), ports));
                     prop_assert_eq!(registry.apply(command).is_ok(), known.is_some());
                 }

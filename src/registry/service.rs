@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use crate::{
-    model::{Attributes, ClusterFilter, Millis, Published, ServiceKey},
+    model::{Attributes, ClusterFilter, HybridTime, Millis, Published, ServiceKey},
     registry::{ClientNo, record::Record},
 };
 
@@ -28,8 +28,10 @@ pub struct Subscriber {
 #[derive(Debug)]
 pub(super) struct Publication {
     pub(super) client: ClientNo,
-    /// When this content was published, in the registry's order.
-    pub(super) order: u64,
+    /// When this content was published: the newer of two equal addresses hides the older.
+    pub(super) published: HybridTime,
+    /// Whether it lives by heart beats.
+    pub(super) beating: bool,
     pub(super) content: Published,
 }
 
@@ -72,16 +74,12 @@ impl Service {
         self.publications.iter().map(|publication| publication.content.instances().len()).sum()
     }
 
-    /// Publishes `content` for `client` in place of what it published before, which is returned.
-    pub(super) fn publish(&mut self, client: ClientNo, order: u64, content: Published) -> Option<Published> {
-        match self.place(client) {
-            Ok(at) => {
-                let publication = &mut self.publications[at];
-                publication.order = order;
-                Some(std::mem::replace(&mut publication.content, content))
-            }
+    /// Publishes for a client in place of what it published before, which is returned.
+    pub(super) fn publish(&mut self, publication: Publication) -> Option<Published> {
+        match self.place(publication.client) {
+            Ok(at) => Some(std::mem::replace(&mut self.publications[at], publication).content),
             Err(at) => {
-                self.publications.insert(at, Publication { client, order, content });
+                self.publications.insert(at, publication);
                 None
             }
         }
@@ -93,15 +91,15 @@ impl Service {
     }
 
     /// What `client` publishes.
-    pub(super) fn published_by(&self, client: ClientNo) -> Option<&Published> {
+    pub(super) fn published_by(&self, client: ClientNo) -> Option<&Publication> {
         let at = self.place(client).ok()?;
-        Some(&self.publications[at].content)
+        Some(&self.publications[at])
     }
 
     /// What `client` publishes, to be changed.
-    pub(super) fn published_by_mut(&mut self, client: ClientNo) -> Option<&mut Published> {
+    pub(super) fn published_by_mut(&mut self, client: ClientNo) -> Option<&mut Publication> {
         let at = self.place(client).ok()?;
-        Some(&mut self.publications[at].content)
+        Some(&mut self.publications[at])
     }
 
     /// Removes what `client` publishes.

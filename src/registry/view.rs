@@ -5,9 +5,15 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
 };
 
+use slab::Slab;
+
 use crate::{
-    model::{Address, ClientId, ClusterFilter, Instance, Millis, ServiceKey, Tick},
-    registry::{ClientNo, Encoded, Registry, ServiceNo, service::Service},
+    model::{Address, ClientId, ClusterFilter, HybridTime, Instance, Millis, ServiceKey, Tick},
+    registry::{
+        ClientNo, Encoded, Registry, ServiceNo,
+        client::Client,
+        service::{Publication, Service},
+    },
     wire::encode_host,
 };
 
@@ -38,7 +44,7 @@ impl Registry {
         if let Some(encoded) = self.encodings.get(now, number, selection, service.version) {
             return encoded;
         }
-        let encoded = service.encode(selection);
+        let encoded = service.encode(selection, &self.clients);
         self.encodings.put(now, number, selection.clone(), encoded.clone());
         encoded
     }
@@ -47,14 +53,14 @@ impl Registry {
     /// they are disabled too, but not those that a newer one with their address hides. None when it is not listed.
     pub fn visible(&self, service: &ServiceKey) -> Option<impl Iterator<Item = (&ClientId, Cow<'_, Instance>)>> {
         let service = &self.services[self.listed(service)?.0 as usize];
-        Some(service.visible().map(|(client, instance)| (self.client_id(client), instance)))
+        Some(service.visible(&self.clients).map(|(client, instance)| (self.client_id(client), instance)))
     }
 
     /// One instance as it is shown, or why there is none. Looks without copying the others.
     pub fn instance(&self, service: &ServiceKey, address: &Address) -> Found {
         let service = self.find(service).map(|number| &self.services[number.0 as usize]);
         let Some(service) = service.filter(|service| service.instances() > 0) else { return Found::Empty };
-        match service.newest_at(address) {
+        match service.newest_at(address, &self.clients) {
             Some(instance) => Found::One(Box::new(service.shown(instance).into_owned())),
             None => Found::Other,
         }
@@ -86,34 +92,35 @@ impl Service {
 
     /// The instances readers may see, by address: of two with the same address the newer hides the older, so that no
     /// list names an address twice (the C# SDK throws on one that does).
-    pub(super) fn visible(&self) -> impl Iterator<Item = (ClientNo, Cow<'_, Instance>)> {
-        let mut newest: BTreeMap<(&str, u16, &str), (u64, ClientNo, &Instance)> = BTreeMap::new();
+    pub(super) fn visible<'a>(
+        &'a self,
+        clients: &'a Slab<Client>,
+    ) -> impl Iterator<Item = (ClientNo, Cow<'a, Instance>)> {
+        let mut newest: BTreeMap<(&str, u16, &str), (&Publication, &Instance)> = BTreeMap::new();
         for publication in &self.publications {
             for instance in publication.content.instances() {
-                let found = (publication.order, publication.client, instance);
                 match newest.entry(instance.address()) {
                     Entry::Vacant(free) => {
-                        free.insert(found);
+                        free.insert((publication, instance));
                     }
-                    // Within one batch the later one counts.
-                    Entry::Occupied(mut taken) if taken.get().0 <= publication.order => {
-                        taken.insert(found);
+                    Entry::Occupied(mut taken) if !is_older(publication, taken.get().0, clients) => {
+                        taken.insert((publication, instance));
                     }
                     Entry::Occupied(_) => {}
                 }
             }
         }
-        newest.into_values().map(|(_, client, instance)| (client, self.shown(instance)))
+        newest.into_values().map(|(publication, instance)| (publication.client, self.shown(instance)))
     }
 
     /// The instance at an address that is not hidden by a newer one; within one batch the later one counts.
-    fn newest_at(&self, address: &Address) -> Option<&Instance> {
+    fn newest_at(&self, address: &Address, clients: &Slab<Client>) -> Option<&Instance> {
         let wanted = (address.ip.as_str(), address.port, address.cluster.as_str());
         let all = self.publications.iter().flat_map(|publication| {
-            publication.content.instances().iter().map(|instance| (publication.order, instance))
+            publication.content.instances().iter().map(move |instance| (publication, instance))
         });
-        let found = all.filter(|(_, instance)| instance.address() == wanted).max_by_key(|(order, _)| *order);
-        found.map(|(_, instance)| instance)
+        let found = all.filter(|(_, instance)| instance.address() == wanted);
+        found.max_by_key(|(publication, _)| rank(publication, clients)).map(|(_, instance)| instance)
     }
 
     /// The instance as readers are shown it.
@@ -125,9 +132,9 @@ impl Service {
     }
 
     /// Selects and encodes, in the order of Nacos's rule: cluster and enabled, healthy only, then protection.
-    fn encode(&self, selection: &Selection) -> Encoded {
+    fn encode(&self, selection: &Selection, clients: &Slab<Client>) -> Encoded {
         let selected: Vec<Cow<'_, Instance>> = self
-            .visible()
+            .visible(clients)
             .map(|(_, instance)| instance)
             .filter(|instance| instance.enabled && selection.filter.admits(&instance.cluster))
             .filter(|instance| instance.healthy || !selection.healthy_only)
@@ -148,4 +155,15 @@ impl Service {
         hosts.push(b']');
         Encoded::new(self.version, selected.len(), protected, hosts)
     }
+}
+
+/// By what the newer of two publications is told, the same on all nodes. Two nodes may publish within one tick of their
+/// clocks, though hardly ever one address.
+fn rank<'a>(publication: &Publication, clients: &'a Slab<Client>) -> (HybridTime, &'a ClientId) {
+    (publication.published, &clients[publication.client.0 as usize].id)
+}
+
+/// Whether `one` is hidden by `other`. Within one batch the later one counts.
+fn is_older(one: &Publication, other: &Publication, clients: &Slab<Client>) -> bool {
+    rank(one, clients) < rank(other, clients)
 }

@@ -4,14 +4,15 @@
 //! leaves the old or the new one.
 
 use std::{
-    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
-use crate::model::Millis;
+use crate::{model::Millis, runtime::durable};
+
+const NAME: &str = "clock";
 
 /// Why the ceiling could not be read or stored.
 #[derive(Debug, Error)]
@@ -43,49 +44,38 @@ impl<'a> CeilingFile<'a> {
     }
 
     fn path(&self) -> PathBuf {
-        self.dir.join("clock")
+        self.dir.join(NAME)
     }
 
     /// What an earlier run stored; 0 when there was none.
     pub(super) fn load(&self) -> Result<Millis, CeilingError> {
         let path = self.path();
-        match fs::read_to_string(&path) {
-            Ok(text) => parse(&text).ok_or(CeilingError::Damaged { path }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(CeilingError::Damaged { path }),
+        match durable::read(&path) {
+            Ok(Some(line)) => parse(&line).ok_or(CeilingError::Damaged { path }),
+            Ok(None) => Ok(0),
             Err(cause) => Err(CeilingError::Io { path, cause }),
         }
     }
 
     /// Stores a ceiling; it is on disk when this returns.
     pub(super) fn store(&self, ceiling: Millis) -> Result<(), CeilingError> {
-        let path = self.path();
-        self.replace(&path, &render(ceiling)).map_err(|cause| CeilingError::Io { path, cause })
-    }
-
-    fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
-        let beside = self.dir.join("clock.new");
-        let mut file = File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(self.dir)?.sync_all()
+        durable::replace(self.dir, NAME, |file| file.write_all(render(ceiling).as_bytes()))
+            .map_err(|cause| CeilingError::Io { path: self.path(), cause })
     }
 }
 
 fn render(ceiling: Millis) -> String {
-    let head = format!("roster-clock 1 {ceiling}");
-    format!("{head} {:08x}\n", crc32fast::hash(head.as_bytes()))
+    durable::seal(&format!("roster-clock 1 {ceiling}"))
 }
 
-fn parse(text: &str) -> Option<Millis> {
-    let (head, crc) = text.trim_end().rsplit_once(' ')?;
-    let ceiling = head.strip_prefix("roster-clock 1 ")?.parse().ok()?;
-    (u32::from_str_radix(crc, 16) == Ok(crc32fast::hash(head.as_bytes()))).then_some(ceiling)
+fn parse(line: &[u8]) -> Option<Millis> {
+    durable::unseal(line)?.strip_prefix("roster-clock 1 ")?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -109,6 +99,6 @@ mod tests {
 
     #[test]
     fn the_first_format_reads_for_ever() {
-        assert_eq!(parse("roster-clock 1 1760000000000 e6d78ec1\n"), Some(1_760_000_000_000));
+        assert_eq!(parse(b"roster-clock 1 1760000000000 e6d78ec1\n"), Some(1_760_000_000_000));
     }
 }

@@ -8,7 +8,14 @@ use std::{
 
 use thiserror::Error;
 
-use crate::runtime::ceiling::CeilingFile;
+use crate::{
+    model::NodeId,
+    runtime::{
+        ceiling::CeilingFile,
+        entries::EntriesFile,
+        identity::{self, IdentityError},
+    },
+};
 
 /// Why a directory cannot be used.
 #[derive(Debug, Error)]
@@ -51,6 +58,15 @@ impl DataDir {
 
     pub(super) fn ceiling(&self) -> CeilingFile<'_> {
         CeilingFile::new(&self.path)
+    }
+
+    pub(super) fn entries(&self) -> EntriesFile<'_> {
+        EntriesFile::new(&self.path)
+    }
+
+    /// Who the node of this directory is. Drawn at its first start, the same ever after.
+    pub fn node_id(&self) -> Result<NodeId, IdentityError> {
+        identity::load_or_draw(&self.path)
     }
 }
 

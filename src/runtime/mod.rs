@@ -7,6 +7,9 @@
 mod ceiling;
 mod clock;
 mod data_dir;
+mod durable;
+mod entries;
+mod identity;
 mod log;
 
 use std::{
@@ -24,6 +27,8 @@ use tokio::sync::Notify;
 pub use ceiling::CeilingError;
 pub use clock::Clock;
 pub use data_dir::{DataDir, DataDirError};
+pub use entries::EntriesError;
+pub use identity::IdentityError;
 pub use log::{Log, LogError};
 
 use crate::{
@@ -35,10 +40,12 @@ use crate::{
 /// The node of this process, shared by all who feed it.
 pub struct Runtime {
     clock: Clock,
-    /// What an earlier run left: stamps of this one are above.
-    began_above: Millis,
     /// The highest ceiling so far.
     ceiling: AtomicU64,
+    /// Where another node's clock was that this one is to follow.
+    asked: AtomicU64,
+    /// That it has not yet.
+    ask: Notify,
     locked: Mutex<Locked>,
     /// The node's switches, for readers that look at them at each request.
     switches: RwLock<Arc<Switches>>,
@@ -86,8 +93,9 @@ impl Runtime {
             cluster: RwLock::new(node.cluster().clone()),
             locked: Mutex::new(Locked { node, armed: None }),
             clock,
-            began_above: stored,
             ceiling: AtomicU64::new(stored),
+            asked: AtomicU64::new(0),
+            ask: Notify::new(),
             wake: Notify::new(),
         });
         runtime.raise_ceiling(data)?;
@@ -117,6 +125,11 @@ impl Runtime {
             self.wake.notify_one();
         }
         reply
+    }
+
+    /// Hybrid time.
+    pub fn time(&self) -> Millis {
+        self.locked.lock().node.time(self.clock.now())
     }
 
     /// All switches as they are now, without the node's lock.
@@ -169,13 +182,22 @@ impl Runtime {
         locked.armed
     }
 
+    /// Has a ceiling stored that lets this node's clock follow another one.
+    pub fn ask_ceiling(&self, ceiling: Millis) {
+        self.asked.fetch_max(ceiling, Ordering::Relaxed);
+        self.ask.notify_one();
+    }
+
     /// Keeps a stored ceiling ahead of the clock for as long as the node runs.
     ///
     /// When the disk refuses, stamps go on: a list that every client ignores would be worse than the small chance that a
     /// restart with a clock set back repeats a stamp.
     pub async fn keep_ceiling(self: Arc<Self>, data: Arc<DataDir>) {
         loop {
-            tokio::time::sleep(CEILING_PERIOD).await;
+            tokio::select! {
+                () = tokio::time::sleep(CEILING_PERIOD) => {}
+                () = self.ask.notified() => {}
+            }
             let (runtime, data) = (self.clone(), data.clone());
             let raised = tokio::task::spawn_blocking(move || runtime.raise_ceiling(&data)).await;
             match raised {
@@ -190,7 +212,7 @@ impl Runtime {
 
     /// Stores a ceiling ahead of all stamps that may be given before the next one, and never a lower one than before.
     fn raise_ceiling(&self, data: &DataDir) -> Result<(), CeilingError> {
-        let ahead = self.clock.now().wall.max(self.began_above) + CEILING_AHEAD.as_millis() as u64;
+        let ahead = self.time().max(self.asked.load(Ordering::Relaxed)) + CEILING_AHEAD.as_millis() as u64;
         let ceiling = ahead.max(self.ceiling.fetch_max(ahead, Ordering::Relaxed));
         let stored = data.ceiling().store(ceiling);
         // Taken over even when it was not stored, see `keep_ceiling`.
@@ -216,7 +238,10 @@ mod tests {
     use super::*;
     use crate::model::NodeId;
 
-    const SETTINGS: Settings = Settings {
+    pub(super) const SETTINGS: Settings = Settings {
+        member: crate::member::Settings::DEFAULT,
+        distro: crate::distro::Settings::DEFAULT,
+        loading_limit: crate::node::LOADING_MILLIS,
         registry: crate::registry::Limits { empty_service_expiry: 60_000, encodings: 1_024 },
         push: crate::push::Settings::DEFAULT,
     };
@@ -241,7 +266,7 @@ mod tests {
             }
             highest = stored(&data);
             let ahead = CEILING_AHEAD.as_millis() as u64;
-            let expected = runtime.clock().now().wall.max(runtime.began_above) + ahead;
+            let expected = runtime.locked.lock().node.time(runtime.clock().now()) + ahead;
             assert!(highest >= began && highest <= expected, "{highest} is no more than {ahead} ahead of stamps");
         }
     }

@@ -73,6 +73,11 @@ impl<K: Ord + Copy, T: Task> DelayedTasks<K, T> {
         self.tasks.get(&key).map(|(_, task)| task)
     }
 
+    /// All keys that have work, each with its due time.
+    pub fn all(&self) -> impl Iterator<Item = (K, Tick)> + '_ {
+        self.tasks.iter().map(|(key, (at, _))| (*key, *at))
+    }
+
     /// When the task of `key` is due, if it has work.
     pub fn due(&self, key: K) -> Option<Tick> {
         self.tasks.get(&key).map(|(at, _)| *at)

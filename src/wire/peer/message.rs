@@ -39,12 +39,10 @@ pub enum Message {
     },
     /// The sender lacks these clients' states, or has others.
     Want {
-        /// Which clients.
-        clients: Vec<ClientId>,
+        /// Which clients, each with what the sender has.
+        clients: Vec<(ClientId, Option<Version>)>,
     },
-    /// The sender is about to stop: its clients are orphans from now on.
-    Leave,
-    /// The sender took note of a [`Message::Leave`].
+    /// The sender took note that the receiver is about to stop.
     LeaveTaken,
 }
 

@@ -1,0 +1,1 @@
+//! Tasks, versions, tombstones and comparisons one by one.

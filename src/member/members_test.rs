@@ -1,0 +1,1 @@
+//! What becomes of members that are heard, missed and met again.

@@ -1,0 +1,252 @@
+//! The node among others: what they say, what is said to them, and what comes of members that come and go.
+
+use std::sync::Arc;
+
+use crate::{
+    distro::Due,
+    member::{Cluster, Transition},
+    model::{ClientState, Incarnation, Merged, Millis, NodeId, Now, Tick, limits},
+    node::{MemberDetail, Node, Output, Rejection, Reply},
+    wire::peer::{Heartbeat, Message, Phase},
+};
+
+/// What a node does before it serves: it learns what others know.
+#[derive(Debug)]
+pub(super) struct Loading {
+    /// When it stops waiting.
+    pub(super) until: Tick,
+    /// Members that could not be reached when it was tried, in their order.
+    pub(super) unreachable: Vec<bool>,
+    /// What this node kept of its earlier life, and its hybrid time then.
+    pub(super) kept: (Millis, Vec<ClientState>),
+}
+
+impl Node {
+    /// The members as they are now. Another `Arc` after each change.
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        self.members.cluster()
+    }
+
+    pub(super) fn linked(&mut self, now: Now, address: &str, peer: Incarnation) -> Reply {
+        let Some(place) = self.members.place(address, peer) else { return Reply::Done };
+        self.meeting(now, |members, transitions| members.meet(place, address, peer, transitions));
+        self.distro.linked(now.tick, place, peer, self.members.cluster());
+        if let Some(loading) = &mut self.loading {
+            loading.unreachable[place] = false;
+        }
+        Reply::Done
+    }
+
+    pub(super) fn unlinked(&mut self, now: Now, address: &str) -> Reply {
+        let peers = &self.members.cluster().peers;
+        let Some(place) = peers.iter().position(|peer| peer.address == address) else { return Reply::Done };
+        self.distro.unlinked(now.tick, place);
+        if let Some(loading) = &mut self.loading {
+            loading.unreachable[place] = true;
+        }
+        Reply::Done
+    }
+
+    /// Takes what a member says.
+    pub(super) fn said(&mut self, now: Now, address: &str, from: Incarnation, message: Message) -> Reply {
+        let Some(place) = self.members.place(address, from) else { return Reply::Done };
+        let heartbeat = if let Message::Heartbeat(heartbeat) = &message { Some(heartbeat) } else { None };
+        self.meeting(now, |members, transitions| {
+            members.meet(place, address, from, transitions);
+            members.hear(now.tick, place, heartbeat, transitions);
+            members.poll(now.tick, transitions);
+        });
+        match message {
+            Message::Heartbeat(heartbeat) => self.heard(now, place, &heartbeat),
+            Message::Sync { number, clients } => {
+                for state in &clients {
+                    self.told(now, place, from, state);
+                }
+                self.say(place, Message::SyncTaken { number });
+            }
+            Message::SyncTaken { number } => self.distro.taken(place, number),
+            Message::Digest(digest) => {
+                let compared = self.distro.compare(now.tick, place, from, &digest);
+                self.say(place, compared);
+            }
+            Message::Compared { number, differ } => {
+                let at = self.clock.give(now, Default::default());
+                let contents = self.distro.compared(now.tick, place, number, &differ, at);
+                contents.into_iter().for_each(|contents| self.say(place, contents));
+            }
+            Message::Contents { at, buckets } => {
+                let found = self.distro.differences(now.tick, place, from, at, &buckets);
+                for id in found.gone {
+                    self.remove_copy(now, &id);
+                    self.distro.lost(&id);
+                }
+                for wanted in found.wanted.chunks(limits::WANTED) {
+                    self.say(place, Message::Want { clients: wanted.to_vec() });
+                }
+            }
+            Message::Want { clients } => self.distro.wanted(now.tick, place, clients),
+            Message::LeaveTaken => self.distro.knows_leaving(place),
+        }
+        Reply::Done
+    }
+
+    fn heard(&mut self, now: Now, place: usize, heartbeat: &Heartbeat) {
+        let merged = self.clock.merge(now, heartbeat.time, self.members.settings().skew);
+        self.members.set_skewed(place, merged == Merged::Skewed);
+        if let Merged::NeedsCeiling(ceiling) = merged {
+            self.outputs.push(Output::Ceiling(ceiling));
+        }
+        if heartbeat.phase == Phase::Leaving {
+            self.say(place, Message::LeaveTaken);
+        }
+    }
+
+    /// Has the members take note of something, and does what comes of it.
+    fn meeting(&mut self, now: Now, note: impl FnOnce(&mut crate::member::Members, &mut Vec<Transition>)) {
+        let before = self.members.cluster().clone();
+        let mut transitions = Vec::new();
+        note(&mut self.members, &mut transitions);
+        for transition in transitions {
+            self.distro.note(now.tick, transition, &self.registry);
+        }
+        if !Arc::ptr_eq(&before, self.members.cluster()) {
+            self.distro.review_all(now.tick, self.members.cluster());
+            self.distro.hurry_heartbeats(now.tick);
+        }
+    }
+
+    /// Takes the state of a client that a member tells.
+    fn told(&mut self, now: Now, place: usize, from: Incarnation, state: &ClientState) {
+        use crate::distro::Judgement::{Known, Newer, Older, Ours};
+        match self.distro.judge(state, state.owner == from) {
+            Newer => self.learn(now, state),
+            Older => self.distro.correct(now.tick, place, &state.id),
+            Ours | Known => {}
+        }
+    }
+
+    /// Takes the state of a client that came of a request which the responsible node answered.
+    pub(super) fn learned(&mut self, now: Now, state: &ClientState) -> Reply {
+        if self.distro.judge(state, true) == crate::distro::Judgement::Newer {
+            self.learn(now, state);
+        }
+        Reply::Done
+    }
+
+    /// What this node kept of its earlier life. In a cluster it counts only if nobody knows better.
+    pub(super) fn restore(&mut self, now: Now, at: Millis, states: Vec<ClientState>) -> Reply {
+        match &mut self.loading {
+            Some(loading) => loading.kept = (at, states),
+            None => self.revive(now, &states),
+        }
+        Reply::Done
+    }
+
+    fn revive(&mut self, now: Now, states: &[ClientState]) {
+        for state in states {
+            self.learned(now, state);
+            self.distro.hand_on(now.tick, &state.id);
+        }
+    }
+
+    /// Says something to the member at a place, with the next poll. What cannot be said is forgotten: whatever matters is
+    /// said again.
+    fn say(&mut self, place: usize, message: Message) {
+        if let Some(life) = self.distro.linked_life(place) {
+            self.outputs.push(Output::Peer { to: life.node, message });
+        }
+    }
+
+    /// Begins to leave: from now on this node is responsible for nobody.
+    pub(super) fn leave(&mut self, now: Now) -> Reply {
+        self.meeting(now, |members, _| members.set_phase(Phase::Leaving));
+        self.leaving = true;
+        Reply::Done
+    }
+
+    /// Does what is due among members.
+    pub(super) fn poll_cluster(&mut self, now: Now, out: &mut Vec<Output>) {
+        let late = self.distro.late_by(now.tick);
+        if late > limits::OVERSLEPT_MILLIS {
+            self.members.overslept(now.tick);
+            self.distro.overslept(now.tick, late);
+        }
+        self.meeting(now, |members, transitions| members.poll(now.tick, transitions));
+        self.end_loading(now);
+        let due = {
+            let (clock, cluster) = (&mut self.clock, self.members.cluster());
+            self.distro.expire(now.tick, cluster, |above| clock.give(now, above))
+        };
+        for due in due {
+            match due {
+                Due::LeaseOver(id) => self.remove_copy(now, &id),
+                Due::TakenOver(client) => self.watch(now.tick, client),
+            }
+        }
+        out.append(&mut self.outputs);
+        self.speak(now, out);
+    }
+
+    fn speak(&mut self, now: Now, out: &mut Vec<Output>) {
+        let time = self.clock.now(now);
+        for place in self.distro.heartbeats(now.tick, self.members.settings().heartbeat) {
+            let to = self.distro.linked_life(place).expect("only who is linked is told").node;
+            out.push(Output::Peer { to, message: Message::Heartbeat(self.members.heartbeat(place, time)) });
+        }
+        let mut said = Vec::new();
+        self.distro.poll(now.tick, &self.registry, &mut said);
+        let node = |place| -> NodeId { self.distro.linked_life(place).expect("only who is linked is told").node };
+        out.extend(said.into_iter().map(|(place, message)| Output::Peer { to: node(place), message }));
+        if self.leaving && self.distro.has_left() {
+            self.leaving = false;
+            out.push(Output::Left);
+        }
+    }
+
+    /// Serves when all that can be reached have told what they know, or it took too long.
+    fn end_loading(&mut self, now: Now) {
+        let Some(loading) = &self.loading else { return };
+        let is_done = |place: usize| {
+            self.distro.has_all(place) || (loading.unreachable[place] && self.members.heard(place).is_none())
+        };
+        if !(0..loading.unreachable.len()).all(is_done) && now.tick < loading.until {
+            return;
+        }
+        let (at, kept) = self.loading.take().map(|loading| loading.kept).unwrap_or_default();
+        // Whoever lived when that was kept, and has told all it knows, has kept better.
+        let is_better = |(place, life): (usize, Option<Incarnation>)| {
+            life.is_some_and(|life| life.since < at) && self.distro.has_all(place)
+        };
+        let lives = self.members.cluster().peers.iter().map(|peer| peer.incarnation);
+        if !lives.enumerate().any(is_better) {
+            self.revive(now, &kept);
+        }
+        if self.members.cluster().phase == Phase::Loading {
+            self.meeting(now, |members, _| members.set_phase(Phase::Serving));
+            self.outputs.push(Output::Loaded);
+        }
+    }
+
+    /// When there is something to do among members.
+    pub(super) fn cluster_due(&self) -> Option<Tick> {
+        if !self.outputs.is_empty() || (self.leaving && self.distro.has_left()) {
+            return Some(Tick(0));
+        }
+        let loading = self.loading.as_ref().map(|loading| loading.until);
+        [self.members.next_due(), self.distro.next_due(), loading].into_iter().flatten().min()
+    }
+
+    /// The members, with what each lacks.
+    pub(super) fn member_details(&self, now: Tick) -> Vec<MemberDetail> {
+        let detail = |(place, peer): (usize, &crate::member::Peer)| {
+            let heard = self.members.heard(place).map(|at| now.since(at));
+            MemberDetail { peer: peer.clone(), heard, distro: self.distro.detail(now, place, peer) }
+        };
+        self.members.cluster().peers.iter().enumerate().map(detail).collect()
+    }
+
+    /// The state of a client as others are told it.
+    pub(super) fn state(&mut self, now: Tick, id: &crate::model::ClientId) -> Result<Reply, Rejection> {
+        Ok(Reply::State(self.distro.state(now, id, &self.registry)))
+    }
+}
