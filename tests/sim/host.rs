@@ -48,7 +48,7 @@ pub struct Host {
     pub disk: Disk,
     /// How far the wall clock is from the true time.
     pub skew: i64,
-    /// Where the monotonic clock began.
+    /// Where the monotonic clock of the process began.
     ticks_from: Millis,
     /// Counts processes, so that what belongs to an earlier one is known.
     pub life: u32,
@@ -66,7 +66,7 @@ pub struct Disk {
     pub node: NodeId,
     pub ceiling: Millis,
     pub entries: Vec<ClientState>,
-    /// When the entries were written, by the clock of this machine.
+    /// When the entries were written, in hybrid time.
     pub kept_at: Millis,
 }
 
@@ -75,7 +75,6 @@ pub struct Process {
     pub node: Node,
     /// When the dispatcher wakes by itself.
     pub alarm: Option<Micros>,
-    began_above: Millis,
     ceiling: Millis,
     pub sessions: BTreeMap<u64, Session>,
     /// What was forwarded and is not answered yet, by ticket.
@@ -107,7 +106,7 @@ impl Host {
             address: format!("10.0.0.{}:8848", number + 1).into(),
             disk: Disk::empty(number, 0),
             skew,
-            ticks_from: 1_000_000 * number as u64,
+            ticks_from: 0,
             life: 0,
             process: None,
             paused: 0,
@@ -122,12 +121,12 @@ impl Host {
 
     pub fn now(&self, now: Micros) -> Now {
         let millis = now / MILLI;
-        Now { tick: Tick(self.ticks_from + millis), wall: (EPOCH + millis).saturating_add_signed(self.skew) }
+        Now { tick: Tick(millis - self.ticks_from), wall: (EPOCH + millis).saturating_add_signed(self.skew) }
     }
 
     /// When the monotonic clock reaches `tick`.
     pub fn reaches(&self, tick: Tick) -> Micros {
-        tick.0.saturating_sub(self.ticks_from) * MILLI
+        (tick.0 + self.ticks_from) * MILLI
     }
 
     /// Starts a process on what the disk holds.
@@ -135,13 +134,13 @@ impl Host {
         if weakness == Some(Weakness::ForgetsCeiling) {
             self.disk.ceiling = 0;
         }
+        self.ticks_from = now / MILLI;
         let membership = Membership { this: self.disk.node, address: self.address.clone(), peers };
         let node = Node::new(SETTINGS, membership, self.now(now), self.disk.ceiling);
         self.life += 1;
         self.process = Some(Process {
             node,
             alarm: None,
-            began_above: self.disk.ceiling,
             ceiling: self.disk.ceiling,
             sessions: BTreeMap::new(),
             forwarded: BTreeMap::new(),
@@ -181,9 +180,9 @@ impl Host {
 
     /// Stores a ceiling ahead of all stamps that may be given before the next one, and of `asked`.
     pub fn raise_ceiling(&mut self, now: Micros, asked: Millis) {
-        let wall = self.now(now).wall;
+        let at = self.now(now);
         let Some(process) = &mut self.process else { return };
-        process.ceiling = process.ceiling.max(wall.max(process.began_above).max(asked) + CEILING_AHEAD);
+        process.ceiling = process.ceiling.max(process.node.time(at).max(asked) + CEILING_AHEAD);
         self.disk.ceiling = process.ceiling;
         let ceiling = process.ceiling;
         self.take(now, Input::CeilingStored(ceiling));
@@ -201,7 +200,8 @@ impl Host {
             entries.extend(states.iter().map(|state| (**state).clone()));
         }
         self.disk.entries = entries;
-        self.disk.kept_at = self.now(now).wall;
+        let at = self.now(now);
+        self.disk.kept_at = self.process.as_mut().map_or(0, |process| process.node.time(at));
     }
 
     /// What readers see of a service: who publishes which address at which revision.

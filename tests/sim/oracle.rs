@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 
 use roster::model::{ClientId, Incarnation};
 
-use crate::event::Micros;
+use crate::event::{Micros, SECOND};
+
+/// How long two hosts may take to find together when nothing is between them any more: a dial that still hangs, a pause, and
+/// another dial.
+const RECOVERY: Micros = 7 * SECOND;
 
 #[derive(Debug)]
 pub struct Oracle {
@@ -41,6 +45,8 @@ struct Pair {
     troubled_since: Option<Micros>,
     /// Since when it was as it should be, before the trouble if there is one.
     well_since: Micros,
+    /// When the trouble began that is not over, or was not long ago.
+    trouble_from: Micros,
 }
 
 impl Oracle {
@@ -48,7 +54,7 @@ impl Oracle {
         Self {
             connections: BTreeMap::new(),
             hosts,
-            pairs: vec![Pair { troubled_since: Some(0), well_since: 0 }; hosts * hosts],
+            pairs: vec![Pair { troubled_since: Some(0), well_since: 0, trouble_from: 0 }; hosts * hosts],
             unreachable: vec![0; hosts * hosts],
             disturbed_at: 0,
             clocks_set_at: 0,
@@ -106,8 +112,13 @@ impl Oracle {
             for b in 0..self.hosts {
                 let pair = &mut self.pairs[a * self.hosts + b];
                 match (pair.troubled_since, troubled(a, b)) {
-                    (None, true) => pair.troubled_since = Some(now),
-                    (Some(_), false) => *pair = Pair { troubled_since: None, well_since: now },
+                    (None, true) => {
+                        pair.troubled_since = Some(now);
+                        if now - pair.well_since > RECOVERY {
+                            pair.trouble_from = now;
+                        }
+                    }
+                    (Some(_), false) => (pair.troubled_since, pair.well_since) = (None, now),
                     _ => continue,
                 }
                 self.disturbed_at = now;
@@ -115,9 +126,11 @@ impl Oracle {
         }
     }
 
-    /// For how long a pair has been in trouble.
+    /// For how long a pair has been in trouble, until it found together again.
     pub fn trouble(&self, a: usize, b: usize, now: Micros) -> Option<Micros> {
-        self.pairs[a * self.hosts + b].troubled_since.map(|since| now - since)
+        let pair = self.pairs[a * self.hosts + b];
+        let lasts = pair.troubled_since.is_some() || now - pair.well_since < RECOVERY;
+        lasts.then(|| now - pair.trouble_from)
     }
 
     /// For how long a pair has been well; none when it is not.
