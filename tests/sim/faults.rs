@@ -125,7 +125,11 @@ impl World {
     /// A node leaves a connection alone, without having heard of its end.
     pub fn orphan(&mut self, connection: u64, session: &Session) {
         self.oracle.orphaned(&session.id, self.now);
-        self.clients[session.client].orphaned = Some((connection, self.now));
+        let left = &mut self.clients[session.client];
+        left.orphaned = Some((connection, self.now));
+        if left.all_confirmed() {
+            left.bereft_at = Some(self.now);
+        }
     }
 
     fn revive(&mut self, host: usize) {

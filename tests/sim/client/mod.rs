@@ -75,12 +75,12 @@ impl Kind {
         }
     }
 
-    /// From a new connection to the first of those looks.
-    fn first_redo(self, chance: &mut Chance) -> Micros {
+    /// From a new connection to the first of those looks: they go on whatever becomes of connections, but for Go, which
+    /// looks when it is connected.
+    fn first_redo(self, now: Micros, phase: Micros) -> Micros {
         match self {
             Kind::Go => 100 * MILLI,
-            Kind::Python => chance.within(SECOND, 28 * SECOND),
-            _ => chance.within(100 * MILLI, 3 * SECOND),
+            _ => self.redo() - (now + phase) % self.redo(),
         }
     }
 }
@@ -94,6 +94,8 @@ pub struct Client {
     pub publishes: BTreeMap<u8, Publishing>,
     pub subscribes: BTreeMap<u8, Subscribing>,
     chance: Chance,
+    /// Shifts its regular looks at what is to be done.
+    phase: Micros,
     /// Timers of an earlier one do not count.
     generation: u32,
     revision: u32,
@@ -111,6 +113,8 @@ pub struct Client {
     fresh: bool,
     /// The connection that its node last left alone, and when.
     pub orphaned: Option<(u64, Micros)>,
+    /// When a node last left it alone while all that it wants was published.
+    pub bereft_at: Option<Micros>,
     /// Until when what it did itself may show.
     pub unsteady_until: Micros,
 }
@@ -161,6 +165,7 @@ impl Client {
             publishes: BTreeMap::new(),
             subscribes: BTreeMap::new(),
             chance: Chance::new(seed, 5_000 + number as u64),
+            phase: 1_700 * MILLI * number as u64,
             generation: 0,
             revision: 0,
             server: 0,
@@ -171,6 +176,7 @@ impl Client {
             port: 40_000,
             fresh: true,
             orphaned: None,
+            bereft_at: None,
             unsteady_until: 0,
         }
     }

@@ -207,7 +207,7 @@ impl World {
         let Link::Opening { host, .. } = opened.link else { return };
         opened.link = Link::Open { connection, host, since };
         opened.refusals = 0;
-        let after = if std::mem::take(&mut opened.fresh) { MILLI } else { opened.kind.first_redo(&mut opened.chance) };
+        let after = if std::mem::take(&mut opened.fresh) { MILLI } else { opened.kind.first_redo(since, opened.phase) };
         let redo = opened.timer(Timer::Redo);
         self.later_at_client(after, client, redo);
         if self.hosts[host].paused > 0 {

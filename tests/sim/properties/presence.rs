@@ -129,6 +129,6 @@ pub fn kept_by_subscriber(world: &mut World, (subscriber, host): (usize, usize),
 /// Whether a client has done nothing for a while but to follow its nodes.
 fn steady(world: &World, client: &Client) -> bool {
     let since: Micros = client.unsteady_until;
-    let waits = client.orphaned.is_none_or(|(_, at)| world.now < at + client.kind.lease());
+    let waits = client.bereft_at.is_none_or(|at| world.now < at + client.kind.lease());
     client.alive && since < world.now && (waits || client.all_confirmed())
 }
