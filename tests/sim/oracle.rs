@@ -139,6 +139,11 @@ impl Oracle {
         pair.troubled_since.is_none().then(|| now - pair.well_since)
     }
 
+    /// Whether all hosts work together.
+    pub fn is_whole(&self) -> bool {
+        self.pairs.iter().all(|pair| pair.troubled_since.is_none())
+    }
+
     /// For how long a pair was well before it came to be in trouble, or has been until now.
     pub fn was_well(&self, a: usize, b: usize, now: Micros) -> Micros {
         let pair = self.pairs[a * self.hosts + b];

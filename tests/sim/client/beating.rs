@@ -29,9 +29,8 @@ impl Client {
 }
 
 impl World {
-    /// The timer of a beating client: it asks, whatever became of what it asked before.
+    /// The timer of a beating client: it asks, unless what it asked before may still be answered.
     pub fn beat(&mut self, client: usize) {
-        self.clients[client].ticket = None;
         self.beating_asks_one(client, true);
         let beating = &self.clients[client];
         let wanted = beating.publishes.values().filter(|one| one.wanted.is_some()).count().max(1);

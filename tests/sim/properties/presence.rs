@@ -57,7 +57,8 @@ fn stands(world: &World, client: usize, service: u8, host: usize, shown: &Shown)
     }
     let held =
         world.hosts[shown.owner].process.as_ref().is_some_and(|one| one.sessions.contains_key(&shown.connection));
-    held || publisher.orphaned.is_some_and(|(connection, at)| connection == shown.connection && world.now < at + lease)
+    let until = |at| at + lease - SLACK;
+    held || publisher.orphaned.is_some_and(|(connection, at)| connection == shown.connection && world.now < until(at))
 }
 
 fn shows(view: &[Entry], client: usize, content: &Content) -> bool {
@@ -82,7 +83,7 @@ fn judge(
     let (revision, at) = publishing.confirmed.filter(|(revision, _)| *revision == wanted.revision)?;
     if publisher.kind.beats() {
         let quiet_since = world.oracle.disturbed_at.max(at).max(publisher.unsteady_until);
-        let calm = world.now.saturating_sub(quiet_since) > 40 * SECOND;
+        let calm = world.oracle.is_whole() && world.now.saturating_sub(quiet_since) > 40 * SECOND;
         return (calm && !shown).then(|| format!("revision {revision} beats and is not shown"));
     }
     let Link::Open { connection, host: owner, .. } = publisher.link else { return None };
@@ -107,6 +108,9 @@ fn judge(
         .then(|| format!("revision {revision} was there before this node began, at host {owner}"))
 }
 
+/// Clients are orphans from the moment their node leaves, and lose it a little later.
+const SLACK: Micros = 2 * SECOND;
+
 /// In a rolling restart, no list of a subscriber loses what its client publishes again in time.
 pub fn kept_by_subscriber(world: &mut World, (subscriber, host): (usize, usize), list: &List, before: Option<&Held>) {
     let Some(before) = before else { return };
@@ -129,6 +133,6 @@ pub fn kept_by_subscriber(world: &mut World, (subscriber, host): (usize, usize),
 /// Whether a client has done nothing for a while but to follow its nodes.
 fn steady(world: &World, client: &Client) -> bool {
     let since: Micros = client.unsteady_until;
-    let waits = client.bereft_at.is_none_or(|at| world.now < at + client.kind.lease());
+    let waits = client.bereft_at.is_none_or(|at| world.now < at + client.kind.lease() - SLACK);
     client.alive && since < world.now && (waits || client.all_confirmed())
 }
