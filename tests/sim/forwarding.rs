@@ -44,6 +44,10 @@ impl World {
     }
 
     fn called(&mut self, host: usize, client: usize, ticket: u64, request: Request) {
+        // A request that lay unread while its host stood still: whoever sent it has hung up.
+        if !self.clients[client].awaits(ticket) {
+            return;
+        }
         if !self.hosts[host].serves() {
             self.give_back(client, ticket, None);
             return;

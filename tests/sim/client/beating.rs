@@ -11,6 +11,11 @@ const BEAT_PERIOD: Micros = 5 * SECOND;
 const PATIENCE: Micros = 4 * SECOND;
 
 impl Client {
+    /// Whether this request still waits for its answer.
+    pub fn awaits(&self, ticket: u64) -> bool {
+        self.ticket == Some(ticket)
+    }
+
     /// One thing to ask: what is not as wanted first, else a beat, of each service in turn.
     fn next_request(&self, beats: bool) -> Option<Request> {
         let withdrawn = self.publishes.iter().find_map(|(service, one)| {
