@@ -9,9 +9,8 @@ use std::hint::black_box;
 use cluster::{INSTANCES, SERVICES, instance, service};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use roster::{
-    distro, member,
     model::{Attributes, ClientId, NodeId, Now, Published, Tick},
-    node::{Input, LOADING_MILLIS, Membership, Node, Output, Reply, Settings},
+    node::{Input, Membership, Node, Output, Reply, Settings},
     push, registry,
     registry::Selection,
 };
@@ -21,9 +20,6 @@ const NOW: Now = Now { tick: Tick(0), wall: 1_700_000_000_000 };
 /// A node that pushes at once, so that no bench waits for a window. `encodings`: bytes of encoded lists it may keep.
 fn settings(encodings: usize) -> Settings {
     Settings {
-        member: member::Settings::DEFAULT,
-        distro: distro::Settings::DEFAULT,
-        loading_limit: LOADING_MILLIS,
         registry: registry::Limits { empty_service_expiry: 60_000, encodings },
         push: push::Settings {
             window: 0,
@@ -33,6 +29,7 @@ fn settings(encodings: usize) -> Settings {
             retry: 1_000,
             retry_max: 30_000,
         },
+        ..Settings::DEFAULT
     }
 }
 

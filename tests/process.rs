@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{Receiver, sync_channel},
@@ -168,6 +168,43 @@ fn a_bad_setting_is_named_with_its_origin() {
 }
 
 #[test]
+fn settings_of_a_cluster_are_named_with_their_origin() {
+    let peers = refusal(roster().args(["server", "--peers", "a:1,a:1"]));
+    assert!(peers.starts_with("setting `peers` from the flag --peers: a:1 is there twice"), "{peers}");
+    let peers = refusal(roster().arg("server").env("ROSTER_PEERS", "a:1,b"));
+    assert!(
+        peers.starts_with("setting `peers` from the environment variable ROSTER_PEERS: `b` is no host:port"),
+        "{peers}"
+    );
+    let secret = refusal(roster().arg("server").env("ROSTER_PEER_SECRET", "007"));
+    assert!(secret.starts_with("setting `peer_secret` from the environment variable ROSTER_PEER_SECRET"), "{secret}");
+    assert!(!secret.contains('7'), "{secret}");
+    let port = refusal(roster().args(["server", "--port", "0", "--peers", "a:1"]));
+    assert!(port.starts_with("setting `port` from the flag --port: must be that of the own entry"), "{port}");
+}
+
+/// A main port with both ports above it free, by the look of it.
+fn free_port() -> u16 {
+    let is_free =
+        |port: &u16| [0, 1_000, 1_001].iter().all(|above| TcpListener::bind(("127.0.0.1", port + above)).is_ok());
+    let some = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map(|at| at.port());
+    let tried = (0..100).filter_map(|_| some().ok()).find(|port| *port < 64_000 && is_free(port));
+    tried.expect("a free port")
+}
+
+#[test]
+fn a_node_that_does_not_find_itself_among_the_peers_says_what_to_do() {
+    let data = data();
+    let port = free_port().to_string();
+    let start =
+        |peers: &str| refusal(roster().args(["server", "--port", &port, "--peers", peers, "--data"]).arg(data.path()));
+    let remote = start(&format!("127.0.0.1:{port},10.0.0.1:{port}"));
+    assert!(remote.contains("10.0.0.1") && remote.contains("--host 0.0.0.0"), "{remote}");
+    let absent = start("127.0.0.1:1,127.0.0.1:2");
+    assert!(absent.contains("none of --peers") && absent.contains("--advertise"), "{absent}");
+}
+
+#[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
     let data = data();
     let file = data.path().join("roster.toml");
@@ -205,6 +242,17 @@ fn the_command_line_registers_lists_and_deregisters() {
     assert_eq!(process.cli_json(&gone)["deregistered"], true);
     assert_eq!(process.cli_json(&gone)["deregistered"], false);
     assert_eq!(process.cli_json(&["instance", "list", "orders"])["hosts"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_node_shows_who_is_in_its_cluster() {
+    let data = data();
+    let process = Process::start(data.path());
+    let cluster = process.cli_json(&["cluster", "status"]);
+    assert_eq!(cluster["node"]["address"], process.address.as_str());
+    assert_eq!(cluster["members"], Value::Array(Vec::new()));
+    let table = process.cli_text(&["cluster", "status"]);
+    assert!(table.starts_with(" ADDRESS") && table.contains(&format!("{}  this node  serving", process.address)));
 }
 
 #[test]

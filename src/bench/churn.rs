@@ -65,7 +65,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let mut acting = JoinSet::new();
     for (number, (client, views)) in clients.into_iter().zip(views).enumerate() {
         let ground = Ground {
-            address: session.target.address.clone(),
+            address: session.target.node(number).address.clone(),
             tally: Arc::clone(&session.tally),
             names: Arc::clone(&names),
             reconnects: args.reconnects.into(),

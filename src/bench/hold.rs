@@ -50,8 +50,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     ensure!(args.connections > 0 && args.services > 0, "--connections and --services must be at least 1");
     let batch = args.instances_per_connection.div_ceil(args.services);
     ensure!(batch <= LARGEST_BATCH, "--services would leave {batch} instances of one connection to one service");
-    let resident =
-        || session.target.pid.map(Reading::take).transpose().map(|read| read.map(|read| read.resident_bytes));
+    let resident = || Reading::of(&session.target.pids).map(|read| read.map(|read| read.resident_bytes));
     let empty = resident()?;
     let clients = session.connect_all(args.connections, |_| ignore_pushes()).await?;
     let connected = resident()?;

@@ -1,9 +1,10 @@
 //! `roster bench http-query`: callers that keep reading one service over HTTP. Promises that every reply is parsed and
 //! its instances counted, and to take back what it registered. Never names a port for pushes: nobody is subscribed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use tokio::time;
 
 use super::{
     closed_loop::{self, Worker},
@@ -17,6 +18,9 @@ use super::{
     session::Session,
     tally::Fault,
 };
+
+/// Pause between looks whether a node shows what was registered.
+const POLL: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -34,7 +38,10 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let all: Arc<Vec<Publication>> = Arc::new((0..args.instances).map(published).collect());
     write_all(session, "registering", args.load.callers(session), &all, Publication::register).await?;
     let reading = |caller| Reading { caller, service: service.clone(), hosts: args.instances };
-    let workers = args.load.callers(session).into_iter().map(reading).collect();
+    let mut workers: Vec<Reading> = args.load.callers(session).into_iter().map(reading).collect();
+    for worker in workers.iter_mut().take(session.target.size()) {
+        worker.visible(session).await?;
+    }
     let run = closed_loop::measure(session, &args.load.length, workers).await?;
     write_all(session, "taking back", args.load.callers(session), &all, Publication::deregister).await?;
     Ok(session.finish(run))
@@ -44,6 +51,21 @@ struct Reading {
     caller: Caller,
     service: String,
     hosts: usize,
+}
+
+impl Reading {
+    /// Waits until the node of this caller shows what was registered at others.
+    async fn visible(&mut self, session: &Session) -> Result<()> {
+        let deadline = time::Instant::now() + session.target.timeout;
+        loop {
+            let found = read(&mut self.caller, &self.service, false).await?;
+            if found == self.hosts {
+                return Ok(());
+            }
+            ensure!(time::Instant::now() < deadline, "{} shows {found} of {} instances", self.service, self.hosts);
+            time::sleep(POLL).await;
+        }
+    }
 }
 
 impl Worker for Reading {

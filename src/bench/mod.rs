@@ -11,6 +11,7 @@ mod chance;
 mod churn;
 mod client;
 mod closed_loop;
+mod convergence;
 mod envelope;
 mod hold;
 mod http;
@@ -46,10 +47,13 @@ pub struct BenchArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 struct Common {
-    /// host:port of the server, with its main port; the gRPC port is 1000 above. `storm` takes several
+    /// host:port of the server, with its main port; the gRPC port is 1000 above. `storm` takes several and compares them
     #[arg(long, global = true, default_value = "127.0.0.1:8848")]
     server: Vec<String>,
-    /// Process id of the server on this machine, for its CPU time and memory; one for each --server
+    /// The same of all nodes of one cluster, between commas; connections are spread over them
+    #[arg(long, global = true, value_delimiter = ',', conflicts_with = "server")]
+    servers: Vec<String>,
+    /// Process id of the server on this machine, for its CPU time and memory; one for each server
     #[arg(long, global = true)]
     server_pid: Vec<u32>,
     /// Longest wait for a connection or a reply
@@ -74,6 +78,8 @@ enum Workload {
     Beat(beat::Args),
     /// Change one instance and time its way to every subscriber
     Push(push::Args),
+    /// Change one instance on the first node of --servers and time its way to subscribers on the others
+    Convergence(convergence::Args),
     /// Change and subscribe at random, then compare every view with what was published
     Churn(churn::Args),
     /// Keep idle connections, and instances if asked, and see what they cost
@@ -91,6 +97,7 @@ impl Workload {
             Self::HttpQuery(_) => "http-query",
             Self::Beat(_) => "beat",
             Self::Push(_) => "push",
+            Self::Convergence(_) => "convergence",
             Self::Churn(_) => "churn",
             Self::Hold(_) => "hold",
             Self::Storm(_) => "storm",
@@ -105,6 +112,7 @@ impl Workload {
             Self::HttpQuery(args) => http_query::run(session, args).await,
             Self::Beat(args) => beat::run(session, args).await,
             Self::Push(args) => push::run(session, args).await,
+            Self::Convergence(args) => convergence::run(session, args).await,
             Self::Churn(args) => churn::run(session, args).await,
             Self::Hold(args) => hold::run(session, args).await,
             Self::Storm(args) => storm::run(session, args).await,
@@ -129,9 +137,14 @@ pub async fn run(args: BenchArgs) -> Result<ExitCode> {
 
 impl Common {
     fn targets(&self) -> Result<Vec<Target>> {
-        let (servers, pids) = (self.server.len(), self.server_pid.len());
-        ensure!(pids == 0 || pids == servers, "{servers} --server but {pids} --server-pid");
-        let pids = self.server_pid.iter().copied().map(Some).chain(std::iter::repeat(None));
-        self.server.iter().zip(pids).map(|(server, pid)| Target::parse(server, pid, self.timeout)).collect()
+        let given = if self.servers.is_empty() { &self.server } else { &self.servers };
+        let (servers, pids) = (given.len(), self.server_pid.len());
+        ensure!(pids == 0 || pids == servers, "{servers} servers but {pids} --server-pid");
+        if !self.servers.is_empty() {
+            return Ok(vec![Target::parse(&self.servers, self.server_pid.clone(), self.timeout)?]);
+        }
+        let pids = self.server_pid.iter().map(|pid| vec![*pid]).chain(std::iter::repeat(Vec::new()));
+        let each = self.server.chunks(1).zip(pids);
+        each.map(|(server, pids)| Target::parse(server, pids, self.timeout)).collect()
     }
 }

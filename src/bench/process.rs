@@ -31,6 +31,18 @@ impl Reading {
         Ok(Self { ticks: TICK * u32::try_from(ticks).unwrap_or(u32::MAX), threads: threads(pid), resident_bytes })
     }
 
+    /// All these processes as one; none when there are none.
+    pub fn of(pids: &[u32]) -> Result<Option<Self>> {
+        let each = pids.iter().map(|pid| Self::take(*pid)).collect::<Result<Vec<_>>>()?;
+        Ok(each.into_iter().reduce(|mut sum, one| {
+            sum.ticks += one.ticks;
+            // Numbers of threads are the machine's, so two processes share none.
+            sum.threads.extend(one.threads);
+            sum.resident_bytes += one.resident_bytes;
+            sum
+        }))
+    }
+
     /// CPU time used between `earlier` and this reading. The sum over threads is exact but loses threads that ended
     /// meanwhile; the ticks lose nothing but are coarse: they take over once they are clearly ahead.
     pub fn cpu_since(&self, earlier: &Self) -> Duration {
@@ -79,7 +91,7 @@ fn resident_bytes(status: &str) -> Option<u64> {
 /// Measures one phase of a workload.
 #[derive(Debug)]
 pub struct Meter {
-    pid: Option<u32>,
+    pids: Vec<u32>,
     start: Option<Reading>,
     own_start: Option<Reading>,
     began: std::time::Instant,
@@ -97,17 +109,17 @@ pub struct Usage {
 }
 
 impl Meter {
-    pub fn start(pid: Option<u32>) -> Result<Self> {
-        let start = pid.map(Reading::take).transpose()?;
+    pub fn start(pids: &[u32]) -> Result<Self> {
+        let start = Reading::of(pids)?;
         let own_start = Reading::take(std::process::id()).ok();
-        Ok(Self { pid, start, own_start, began: std::time::Instant::now() })
+        Ok(Self { pids: pids.to_vec(), start, own_start, began: std::time::Instant::now() })
     }
 
     /// A process that is gone by now leaves no figures; that it died shows in the errors of the calls.
     pub fn read(&self) -> Usage {
         let elapsed = self.began.elapsed();
         let own = Reading::take(std::process::id()).ok();
-        let now = self.pid.and_then(|pid| Reading::take(pid).ok());
+        let now = Reading::of(&self.pids).ok().flatten();
         Usage {
             elapsed,
             cpu: now.as_ref().zip(self.start.as_ref()).map(|(now, start)| now.cpu_since(start)),
@@ -154,5 +166,8 @@ mod tests {
     fn this_process_can_be_read() {
         let reading = Reading::take(std::process::id()).unwrap();
         assert!(reading.resident_bytes > 0);
+        assert!(Reading::of(&[]).unwrap().is_none());
+        let twice = Reading::of(&[std::process::id(); 2]).unwrap().unwrap();
+        assert!(twice.resident_bytes > reading.resident_bytes, "sums");
     }
 }

@@ -33,24 +33,47 @@ const WAIT_FOR_QUIET: Duration = Duration::from_secs(30);
 pub struct Args {
     /// Connections that subscribe to the service
     #[arg(long, default_value_t = 100)]
-    subscribers: usize,
+    pub subscribers: usize,
     /// Instances of the service; one of them changes
     #[arg(long, default_value_t = 10)]
-    instances: usize,
+    pub instances: usize,
     /// Changes, one after the other
     #[arg(long, default_value_t = 50)]
-    rounds: u64,
+    pub rounds: u64,
     /// Quiet time before each change; longer than the server's merge window
     #[arg(long, default_value = "300ms", value_parser = arguments::duration)]
-    pause: Duration,
+    pub pause: Duration,
     /// A push that takes longer is lost
     #[arg(long, default_value = "5s", value_parser = arguments::duration)]
-    wait: Duration,
+    pub wait: Duration,
+}
+
+/// Where subscribers are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Placing {
+    /// On all nodes.
+    Everywhere,
+    /// On other nodes than the publisher.
+    Apart,
+}
+
+impl Placing {
+    /// The node of a subscriber; the publisher is on the first.
+    fn node(self, subscriber: usize, nodes: usize) -> usize {
+        match self {
+            Self::Everywhere => subscriber % nodes,
+            Self::Apart => 1 + subscriber % (nodes - 1),
+        }
+    }
 }
 
 pub async fn run(session: &Session, args: &Args) -> Result<Run> {
+    measure(session, args, Placing::Everywhere).await
+}
+
+pub async fn measure(session: &Session, args: &Args, placing: Placing) -> Result<Run> {
     ensure!(args.subscribers > 0 && args.instances > 0, "--subscribers and --instances must be at least 1");
-    let stage = Stage::set(session, args).await?;
+    let stage = Stage::set(session, args, placing).await?;
     session.phase("rounds", args.rounds);
     let before = session.tally.counts();
     let meter = session.meter()?;
@@ -122,12 +145,14 @@ impl Inbox {
 }
 
 impl Stage {
-    async fn set(session: &Session, args: &Args) -> Result<Self> {
+    async fn set(session: &Session, args: &Args, placing: Placing) -> Result<Self> {
+        let target = &session.target;
         let service = session.service(0);
         let inbox = Arc::new(Inbox::default());
         let publisher = session.connect(ignore_pushes()).await?;
         publisher.register(&service, &changed(0)).await?;
-        let subscribers = session.connect_all(args.subscribers, |subscriber| inbox.door(subscriber)).await?;
+        let node = |subscriber| target.node(placing.node(subscriber, target.size()));
+        let subscribers = session.connect_to(args.subscribers, node, |subscriber| inbox.door(subscriber)).await?;
         let mut others = Vec::with_capacity(args.subscribers + 1);
         if args.instances > 1 {
             // On a connection of their own, so that the change is one instance and not a batch.
@@ -136,7 +161,10 @@ impl Stage {
             filler.batch(&service, &rest).await?;
             others.push(filler);
         }
-        session.visible(&publisher, &service, args.instances).await?;
+        // On each node, as subscribers are on them in turn.
+        for client in subscribers.iter().take(target.size()).chain([&publisher]) {
+            session.visible(client, &service, args.instances).await?;
+        }
         let mut subscribing = JoinSet::new();
         for client in subscribers {
             let service = service.clone();
@@ -212,5 +240,17 @@ async fn quiet(session: &Session) -> Result<()> {
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "pushes did not stop in {WAIT_FOR_QUIET:?} without a change");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscribers_are_on_all_nodes_or_on_all_but_the_first() {
+        let nodes = |placing: Placing| [0, 1, 2, 3].map(|subscriber| placing.node(subscriber, 3));
+        assert_eq!(nodes(Placing::Everywhere), [0, 1, 2, 0]);
+        assert_eq!(nodes(Placing::Apart), [1, 2, 1, 2]);
     }
 }

@@ -30,8 +30,11 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     let publisher = session.connect(ignore_pushes()).await?;
     let instances: Vec<Instance> = (0..args.instances).map(|number| Instance::new(number, 8080, 1)).collect();
     publisher.batch(&service, &instances).await?;
-    session.visible(&publisher, &service, args.instances).await?;
     let clients = session.connect_all(args.load.connections, |_| ignore_pushes()).await?;
+    // On each node, as readers are on them in turn.
+    for client in clients.iter().take(session.target.size()).chain([&publisher]) {
+        session.visible(client, &service, args.instances).await?;
+    }
     let mut workers = Vec::with_capacity(args.load.connections * args.load.in_flight);
     for client in clients {
         let client = Arc::new(client);

@@ -25,16 +25,45 @@ const GRPC_OFFSET: u16 = 1000;
 /// Connections opened side by side. More would measure the accept queue of the kernel.
 const CONNECTING_AT_ONCE: usize = 32;
 
+/// What is put under load: one server, or the nodes of one cluster.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub name: String,
+    nodes: Vec<Node>,
+    pub timeout: Duration,
+    /// Their processes on this machine, as far as they are known.
+    pub pids: Vec<u32>,
+}
+
+/// A server with its main address.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub name: String,
     pub address: Address,
-    pub pid: Option<u32>,
 }
 
 impl Target {
+    pub fn parse(servers: &[String], pids: Vec<u32>, timeout: Duration) -> Result<Self> {
+        let nodes: Vec<Node> = servers.iter().map(|server| Node::parse(server, timeout)).collect::<Result<_>>()?;
+        ensure!(!nodes.is_empty(), "no server is given");
+        let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+        Ok(Self { name: names.join(","), nodes, timeout, pids })
+    }
+
+    /// How many nodes.
+    pub fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The nodes in turn, for ever.
+    pub fn node(&self, number: usize) -> &Node {
+        &self.nodes[number % self.nodes.len()]
+    }
+}
+
+impl Node {
     /// `server` is `host[:port]` with the main port, as SDKs are configured.
-    pub fn parse(server: &str, pid: Option<u32>, timeout: Duration) -> Result<Self> {
+    fn parse(server: &str, timeout: Duration) -> Result<Self> {
         let (host, port) = match server.rsplit_once(':') {
             Some((host, port)) if !host.ends_with(':') => {
                 (host, port.parse().with_context(|| format!("--server {server}: {port} is no port"))?)
@@ -46,11 +75,11 @@ impl Target {
         };
         ensure!(!host.is_empty(), "--server {server}: no host");
         let address = Address { uri: format!("http://{host}:{grpc_port}"), timeout };
-        Ok(Self { name: format!("{host}:{port}"), address, pid })
+        Ok(Self { name: format!("{host}:{port}"), address })
     }
 }
 
-/// One run against one server.
+/// One run against one target.
 pub struct Session {
     pub target: Target,
     pub tally: Arc<Tally>,
@@ -72,7 +101,7 @@ impl Session {
     }
 
     pub fn meter(&self) -> Result<Meter> {
-        Meter::start(self.target.pid)
+        Meter::start(&self.target.pids)
     }
 
     /// A length of 0 is one that nobody knows.
@@ -86,12 +115,23 @@ impl Session {
         self.progress.set_length(length);
     }
 
+    /// To the first node.
     pub async fn connect(&self, on_push: OnPush) -> Result<Client> {
-        Ok(Client::connect(&self.target.address, Arc::clone(&self.tally), on_push).await?)
+        Ok(Client::connect(&self.target.node(0).address, Arc::clone(&self.tally), on_push).await?)
     }
 
-    /// All or nothing: a workload with fewer clients than asked for would be another workload.
+    /// To the nodes in turn. All or nothing: a workload with fewer clients than asked for would be another workload.
     pub async fn connect_all(&self, count: usize, on_push: impl Fn(usize) -> OnPush) -> Result<Vec<Client>> {
+        self.connect_to(count, |index| self.target.node(index), on_push).await
+    }
+
+    /// The same to nodes of one's choice.
+    pub async fn connect_to<'a>(
+        &self,
+        count: usize,
+        node: impl Fn(usize) -> &'a Node,
+        on_push: impl Fn(usize) -> OnPush,
+    ) -> Result<Vec<Client>> {
         self.phase("connecting", count as u64);
         let mut clients: Vec<Option<Client>> = (0..count).map(|_| None).collect();
         let mut opening = JoinSet::new();
@@ -99,7 +139,7 @@ impl Session {
             if opening.len() >= CONNECTING_AT_ONCE {
                 self.keep(opening.join_next().await, &mut clients)?;
             }
-            let (address, tally, on_push) = (self.target.address.clone(), Arc::clone(&self.tally), on_push(index));
+            let (address, tally, on_push) = (node(index).address.clone(), Arc::clone(&self.tally), on_push(index));
             opening.spawn(async move { (index, Client::connect(&address, tally, on_push).await) });
         }
         while !opening.is_empty() {
@@ -118,7 +158,7 @@ impl Session {
 
     /// Waits until a query shows `hosts` instances: the Java server answers a registration before its index shows it.
     pub async fn visible(&self, client: &Client, service: &str, hosts: usize) -> Result<()> {
-        let deadline = time::Instant::now() + self.target.address.timeout;
+        let deadline = time::Instant::now() + self.target.timeout;
         loop {
             let found = client.query(service).await?.hosts.len();
             if found == hosts {
@@ -142,7 +182,7 @@ mod tests {
     use super::*;
 
     fn uri(server: &str) -> Result<String> {
-        Target::parse(server, None, Duration::from_secs(1)).map(|target| target.address.uri)
+        Node::parse(server, Duration::from_secs(1)).map(|node| node.address.uri)
     }
 
     #[test]
@@ -160,8 +200,16 @@ mod tests {
     }
 
     #[test]
+    fn nodes_are_taken_in_turn() {
+        let target = Target::parse(&["a".into(), "b:7".into()], Vec::new(), Duration::ZERO).unwrap();
+        assert_eq!((target.name.as_str(), target.size()), ("a:8848,b:7", 2));
+        assert_eq!([0, 1, 2].map(|number| target.node(number).name.as_str()), ["a:8848", "b:7", "a:8848"]);
+        assert!(Target::parse(&[], Vec::new(), Duration::ZERO).is_err());
+    }
+
+    #[test]
     fn names_of_a_run_are_distinct() {
-        let session = Session::new(Target::parse("h", None, Duration::ZERO).unwrap(), true);
+        let session = Session::new(Target::parse(&["h".into()], Vec::new(), Duration::ZERO).unwrap(), true);
         assert_ne!(session.service(1), session.service(2));
     }
 }

@@ -1,6 +1,8 @@
 //! The command line.
 
 mod client;
+mod cluster;
+mod dev;
 mod instance;
 mod server;
 mod service;
@@ -23,6 +25,11 @@ pub struct Cli {
 enum Command {
     /// Run a node.
     Server(Box<server::ServerArgs>),
+    /// Run a cluster on this machine to try things with.
+    Dev(dev::DevArgs),
+    /// Look at the members of the cluster.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Look at services and configure them.
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -59,6 +66,8 @@ struct Place {
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Server(args) => server::run(*args).await,
+        Command::Dev(args) => dev::run(args).await,
+        Command::Cluster(command) => cluster::run(command).await,
         Command::Service(command) => service::run(command).await,
         Command::Instance(command) => instance::run(command).await,
         Command::Bench(args) => bench::run(*args).await,

@@ -1,9 +1,13 @@
 //! `roster server`.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{os::fd::AsFd, path::PathBuf, process::ExitCode, sync::Arc};
 
+use anyhow::Context;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::unix::pipe,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     config::{LogFormat, RawSettings, Settings},
@@ -17,6 +21,9 @@ pub(super) struct ServerArgs {
     /// TOML file with settings.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Stop when standard input ends, and so with whoever started this node.
+    #[arg(long, hide = true)]
+    exit_with_parent: bool,
     #[command(flatten)]
     settings: RawSettings,
 }
@@ -26,15 +33,37 @@ pub(super) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let log = Arc::new(Log::install(&settings.log, settings.log_format == LogFormat::Json)?);
     // Before anybody learns that the node is there, so that no signal finds nobody listening.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let input = args.exit_with_parent.then(standard_input).transpose()?;
     let server = Server::start_with_log(&settings, Some(log)).await?;
-    announce(&server, &settings);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = end_of(input) => {}
+        () = serve(&server, &settings) => {}
     }
     tracing::info!("stopping: closing {} connections", server.connections().len());
     server.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Standard input, which must be a pipe.
+fn standard_input() -> anyhow::Result<pipe::Receiver> {
+    let input = std::io::stdin().as_fd().try_clone_to_owned()?;
+    pipe::Receiver::from_owned_fd(input).context("--exit-with-parent needs a pipe as standard input")
+}
+
+/// Completes when nobody holds the other end any more; never without an input.
+async fn end_of(input: Option<pipe::Receiver>) {
+    let Some(mut input) = input else { return std::future::pending().await };
+    // One that cannot be read has ended too.
+    let _ = tokio::io::copy(&mut input, &mut tokio::io::sink()).await;
+}
+
+/// Says when the node is ready. Never completes.
+async fn serve(server: &Server, settings: &Settings) {
+    server.ready().await;
+    announce(server, settings);
+    std::future::pending::<()>().await;
 }
 
 fn announce(server: &Server, settings: &Settings) {

@@ -3,11 +3,13 @@
 //! Flags win over `ROSTER_…` environment variables, those over the TOML file, that over the defaults. A setting that is
 //! unknown or does not read is refused with its name and where it came from, before anything is opened.
 
+mod cluster;
 mod raw;
 mod span;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+pub use cluster::{ClusterSettings, EmptySecret, IllegalRoute, List, Maybe, Route, Routed, Secret};
 pub use raw::{ConfigError, LogFormat, RawSettings};
 
 use crate::{connection, http, node};
@@ -25,6 +27,8 @@ pub struct Settings {
     pub log: String,
     /// How to log.
     pub log_format: LogFormat,
+    /// Who else there is.
+    pub cluster: ClusterSettings,
     /// The core.
     pub node: node::Settings,
     /// Connections.
@@ -41,5 +45,5 @@ pub struct Settings {
 
 /// What Nacos clients add to the main port to find gRPC.
 pub const GRPC_OFFSET: u16 = 1_000;
-/// What peers will add to the main port to find each other.
+/// What peers add to the main port to find each other.
 pub const PEER_OFFSET: u16 = 1_001;

@@ -16,10 +16,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    config::{PEER_OFFSET, Settings, span::Span},
+    config::{
+        ClusterSettings, List, Maybe, PEER_OFFSET, Route, Secret, Settings, cluster::check_addresses, span::Span,
+    },
     connection::{self, Limits, Liveness},
     distro, http, member,
-    model::Millis,
+    model::{HostPort, Millis},
     node, push, registry,
 };
 
@@ -36,12 +38,12 @@ pub enum LogFormat {
 }
 
 macro_rules! settings {
-    ($($(#[doc = $help:literal])+ $name:ident: $kind:ty = $default:expr;)*) => {
+    ($($(#[doc = $help:literal])+ $(#[arg($($shown:tt)+)])? $name:ident: $kind:ty = $default:expr;)*) => {
         /// Every setting, each with its default. What was not given is none.
         #[derive(Args, Clone, Debug, Default, Serialize)]
         pub struct RawSettings {
             $($(#[doc = $help])+
-            #[arg(long)]
+            #[arg(long $(, $($shown)+)?)]
             #[serde(skip_serializing_if = "Option::is_none")]
             pub $name: Option<$kind>,)*
         }
@@ -71,6 +73,29 @@ settings! {
     log: String = "info".to_owned();
     /// How to log [default: text]
     log_format: LogFormat = LogFormat::Text;
+    /// Main addresses of all nodes of the cluster, this one among them, between commas [default: none, a node alone]
+    peers: List<HostPort> = List::default();
+    /// Own entry among the peers, when it is not found by itself; for a node alone what others are told of it
+    advertise: Maybe<HostPort> = Maybe(None);
+    /// Name of the cluster; nodes of another name are refused [default: roster]
+    cluster: String = "roster".to_owned();
+    /// Secret that nodes of the cluster share; other users of a machine see flags, so better ROSTER_PEER_SECRET or the file
+    peer_secret: Maybe<Secret> = Maybe(None);
+    /// Where else the cluster port of a node is reached: ID=HOST:PORT or HOST:PORT=HOST:PORT, between commas
+    #[arg(hide = true)]
+    peer_route: List<Route> = List::default();
+    /// How long changes merge before other nodes are told [default: 50ms]
+    sync_window: Span = Span(Duration::from_millis(50));
+    /// How far ahead the clock of another node may be [default: 1m]
+    clock_skew_max: Span = Span(Duration::from_secs(60));
+    /// Pause between signs of life among nodes [default: 500ms]
+    peer_heartbeat: Span = Span(Duration::from_millis(500));
+    /// Silence after which another node is suspect [default: 2s]
+    peer_suspect: Span = Span(Duration::from_secs(2));
+    /// How long a starting node waits for what others know before it serves [default: 30s]
+    loading_limit: Span = Span(Duration::from_secs(30));
+    /// Percent of another node's clients; when more go at once than that they are kept; 0 for no limit [default: 0]
+    removal_brake: u8 = 0;
     /// How long changes of a service merge after one was pushed; 500ms as Nacos [default: 100ms]
     push_window: Span = Span(Duration::from_millis(100));
     /// To what the push window grows under storms [default: 1s]
@@ -209,16 +234,45 @@ impl Complete {
             ("setup_deadline", self.setup_deadline),
             ("http_timeout", self.http_timeout),
             ("http_idle", self.http_idle),
+            ("clock_skew_max", self.clock_skew_max),
+            ("peer_heartbeat", self.peer_heartbeat),
         ];
         for (setting, span) in positive {
             refuse(millis(span) == 0, setting, "must be at least 1ms")?;
         }
-        Ok(())
+        self.check_cluster()
     }
 
-    fn into_settings(self) -> Settings {
+    fn check_cluster(&self) -> Result<(), (&'static str, String)> {
+        check_addresses(&self.peers.0).map_err(|problem| ("peers", problem))?;
+        check_addresses(self.advertise.0.as_slice()).map_err(|problem| ("advertise", problem))?;
+        let refuse = |wrong: bool, setting, problem: &str| {
+            if wrong { Err((setting, problem.to_owned())) } else { Ok(()) }
+        };
+        refuse(
+            self.port == 0 && !self.peers.0.is_empty(),
+            "port",
+            "must be that of the own entry among the peers, not 0",
+        )?;
+        refuse(self.cluster.trim().is_empty(), "cluster", "must not be empty")?;
+        refuse(self.peer_suspect.0 <= self.peer_heartbeat.0, "peer_suspect", "must be above peer_heartbeat")?;
+        refuse(self.removal_brake > 100, "removal_brake", "is in percent, so at most 100")
+    }
+
+    fn cluster(&mut self) -> ClusterSettings {
+        ClusterSettings {
+            peers: std::mem::take(&mut self.peers.0),
+            advertise: self.advertise.0.take(),
+            name: std::mem::take(&mut self.cluster),
+            secret: self.peer_secret.0.take(),
+            routes: std::mem::take(&mut self.peer_route.0),
+        }
+    }
+
+    fn into_settings(mut self) -> Settings {
         let limit = |limit: usize| (limit > 0).then_some(limit);
         Settings {
+            cluster: self.cluster(),
             host: self.host,
             port: self.port,
             data: self.data,
@@ -229,9 +283,14 @@ impl Complete {
                     empty_service_expiry: millis(self.empty_service_expiry),
                     encodings: self.encoded_bytes,
                 },
-                member: member::Settings::DEFAULT,
-                distro: distro::Settings::DEFAULT,
-                loading_limit: node::LOADING_MILLIS,
+                member: member::Settings {
+                    heartbeat: millis(self.peer_heartbeat),
+                    suspect: millis(self.peer_suspect),
+                    skew: millis(self.clock_skew_max),
+                },
+                distro: distro::Settings { window: millis(self.sync_window) },
+                loading_limit: millis(self.loading_limit),
+                removal_brake: Some(self.removal_brake).filter(|percent| *percent > 0),
                 push: push::Settings {
                     window: millis(self.push_window),
                     window_max: millis(self.push_window_max),
@@ -256,6 +315,84 @@ impl Complete {
             http_timeout: self.http_timeout.0,
             http_idle: self.http_idle.0,
             shutdown_grace: self.shutdown_grace.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(flags: RawSettings, file: &str) -> Result<Settings, ConfigError> {
+        let data = tempfile::tempdir().expect("a directory");
+        let path = data.path().join("roster.toml");
+        std::fs::write(&path, file).expect("written");
+        flags.load(Some(&path))
+    }
+
+    fn text(all: &[impl ToString]) -> Vec<String> {
+        all.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn peers_are_a_list_or_a_text_in_the_file_and_a_text_as_a_flag() {
+        for file in ["peers = ['n1:8848', 'N2:8848']", "peers = 'n1:8848, n2:8848,'"] {
+            let settings = loaded(RawSettings::default(), file).expect("legal");
+            assert_eq!(text(&settings.cluster.peers), ["n1:8848", "n2:8848"], "{file}");
+        }
+        let flags = RawSettings { peers: "n3:8848".parse().ok(), ..RawSettings::default() };
+        let settings = loaded(flags, "peers = 'n1:8848'").expect("legal");
+        assert_eq!(text(&settings.cluster.peers), ["n3:8848"], "the flag wins over the file");
+    }
+
+    #[test]
+    fn a_cluster_is_read_as_it_is_written() {
+        let flags = RawSettings {
+            advertise: "N1:8848".parse().ok(),
+            peer_secret: "mellon".parse().ok(),
+            peer_route: "n2:8848=127.0.0.1:9".parse().ok(),
+            ..RawSettings::default()
+        };
+        assert!(!format!("{flags:?}").contains("mellon"));
+        let settings = loaded(flags, "cluster = 'c'\nremoval_brake = 40\nsync_window = '0s'").expect("legal");
+        assert_eq!((settings.node.removal_brake, settings.node.distro.window), (Some(40), 0));
+        let cluster = settings.cluster;
+        assert_eq!(text(cluster.advertise.as_slice()), ["n1:8848"]);
+        assert_eq!(cluster.secret.as_ref().map(Secret::reveal), Some("mellon"));
+        assert_eq!(text(&cluster.routes), ["n2:8848=127.0.0.1:9"]);
+        assert_eq!(cluster.name, "c");
+        assert!(!format!("{cluster:?}").contains("mellon"));
+        let Settings { cluster, node, .. } = loaded(RawSettings::default(), "").expect("legal");
+        assert_eq!((cluster.peers, cluster.advertise), (Vec::new(), None));
+        let recommended = node::Settings::DEFAULT;
+        assert_eq!((node.member, node.distro), (recommended.member, recommended.distro));
+        assert_eq!((node.loading_limit, node.removal_brake), (recommended.loading_limit, recommended.removal_brake));
+        assert_eq!((cluster.name.as_str(), cluster.secret), ("roster", None));
+    }
+
+    #[test]
+    fn what_no_cluster_can_be_is_refused_by_name() {
+        for (file, words) in [
+            ("peers = 'n1'", "setting `peers`", "`n1` is no host:port"),
+            ("peers = ['n1:8848', 5]", "setting `peers`", "expected a string"),
+            ("peers = 'n1:0'", "setting `peers`", "`n1:0` is no host:port"),
+            ("peers = 'n1:64535'", "setting `peers`", "at most 64534"),
+            ("peers = 'n1:1,N1:1'", "setting `peers`", "n1:1 is there twice"),
+            ("advertise = 'n1:65535'", "setting `advertise`", "at most 64534"),
+            ("peers = 'n1:1'\nport = 0", "setting `port`", "not 0"),
+            ("cluster = ' '", "setting `cluster`", "must not be empty"),
+            ("peer_secret = ''", "setting `peer_secret`", "must not be empty"),
+            ("peer_secret = 4711", "setting `peer_secret`", "double quotes"),
+            ("peer_route = 'n1=n2'", "setting `peer_route`", "`n1=n2` is no route"),
+            ("peer_suspect = '500ms'", "setting `peer_suspect`", "must be above peer_heartbeat"),
+            ("peer_heartbeat = '0s'", "setting `peer_heartbeat`", "at least 1ms"),
+            ("removal_brake = 101", "setting `removal_brake`", "at most 100"),
+        ]
+        .map(|(file, setting, problem)| (file, [setting, "from the file", problem]))
+        {
+            let fault = loaded(RawSettings::default(), file).expect_err(file).to_string();
+            assert!(words.iter().all(|word| fault.contains(word)), "{file}: {fault}");
+            assert!(!fault.contains("4711"), "{fault}");
         }
     }
 }

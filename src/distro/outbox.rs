@@ -39,8 +39,8 @@ pub(super) struct Outbox {
     pub(super) knows_leaving: bool,
     /// When it last said that it has all that this node owns.
     pub(super) agreed: Option<Tick>,
-    /// When this node last found that it has all that the member owns; none since the member was away.
-    pub(super) has_all: Option<Tick>,
+    /// When this node last found that it has all that this life of the member owns; none since that was away.
+    pub(super) has_all: Option<(Incarnation, Tick)>,
 }
 
 impl Outbox {
@@ -72,7 +72,8 @@ impl Outbox {
     pub(super) fn linked(&mut self, now: Tick, life: Incarnation, settings: &Settings) -> bool {
         let is_new = self.life != Some(life);
         if is_new {
-            *self = Self { last_number: self.last_number, last_digest: self.last_digest, ..Self::default() };
+            let Self { last_number, last_digest, has_all, .. } = *self;
+            *self = Self { last_number, last_digest, has_all, ..Self::default() };
         }
         (self.life, self.linked) = (Some(life), true);
         self.mark_flights(now, settings);

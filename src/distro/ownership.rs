@@ -53,7 +53,7 @@ impl Distro {
             Transition::GivenUp(life) => self.orphan(now, life, |_| 0),
         }
         if let Transition::Confirmed(life) | Transition::GivenUp(life) | Transition::Replaced(life) = transition {
-            let away = |outbox: &&mut Outbox| outbox.life == Some(life);
+            let away = |outbox: &&mut Outbox| outbox.has_all.is_some_and(|(of, _)| of == life);
             self.outboxes.iter_mut().filter(away).for_each(|outbox| outbox.has_all = None);
         }
     }
@@ -119,7 +119,14 @@ impl Distro {
     }
 
     /// Does what is due; bounded, call again at [`Distro::next_due`].
-    pub fn expire(&mut self, now: Tick, cluster: &Cluster, mut give: impl FnMut(HybridTime) -> HybridTime) -> Vec<Due> {
+    /// `may_go` says whether a client may be removed now; if not, it is asked again later.
+    pub fn expire(
+        &mut self,
+        now: Tick,
+        cluster: &Cluster,
+        mut may_go: impl FnMut(ClientNo) -> bool,
+        mut give: impl FnMut(HybridTime) -> HybridTime,
+    ) -> Vec<Due> {
         let mut due = Vec::new();
         for _ in 0..limits::REVIEWS_PER_POLL {
             let Some((number, ())) = self.reviews.pop_due(now) else { break };
@@ -127,7 +134,12 @@ impl Distro {
         }
         for _ in 0..limits::REVIEWS_PER_POLL {
             let Some((number, ())) = self.orphans.pop_due(now) else { break };
-            let id = self.records.get(number).id.clone();
+            let record = self.records.get(number);
+            if record.client.is_some_and(|client| !may_go(client)) {
+                self.orphans.add(number, (), now + limits::BRAKE_RETRY_MILLIS);
+                continue;
+            }
+            let id = record.id.clone();
             // No tombstone: only its owner could say that it is gone, and may come back to say that it is not.
             self.forget(number);
             self.counts.leases_over += 1;

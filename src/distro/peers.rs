@@ -76,7 +76,7 @@ impl Distro {
             owns: holdings.map_or(0, |holdings| holdings.records.len()),
             behind: outbox.behind(),
             agreed: outbox.agreed.map(|at| now.since(at)),
-            has_all: outbox.has_all.map(|at| now.since(at)),
+            has_all: outbox.has_all.map(|(_, at)| now.since(at)),
         }
     }
 }

@@ -25,7 +25,7 @@ impl Distro {
         let pairs = held.iter().zip(&*digest.buckets).enumerate();
         let differ: Vec<u8> = pairs.filter(|(_, (held, told))| held != told).map(|(bucket, _)| bucket as u8).collect();
         if differ.is_empty() {
-            self.outboxes[place].has_all = Some(now);
+            self.outboxes[place].has_all = Some((owner, now));
         } else {
             self.counts.differences += 1;
         }

@@ -27,6 +27,9 @@ impl request_server::Request for Unary {
         let connection = request.extensions().get::<Arc<Connection>>().cloned().ok_or_else(status::unreadable)?;
         let payload = request.into_inner();
         let kind = payload.metadata.as_ref().and_then(|metadata| RequestType::of(&metadata.r#type));
+        if kind == Some(RequestType::ServerCheck) {
+            status::refused_in(self.connections.runtime().cluster().phase)?;
+        }
         let answer = match kind {
             Some(kind) => self.answer(kind, &connection, &payload).await,
             None => Err(Refusal::state(302, "RequestHandler Not Found")),

@@ -3,7 +3,7 @@
 use hyper::{Response, header::HeaderValue};
 use tonic::{Code, Status, body::Body};
 
-use crate::model::limits;
+use crate::{model::limits, wire::peer::Phase};
 
 /// A path that is neither of the two methods.
 pub(super) fn method_not_found(path: &str) -> Status {
@@ -13,6 +13,14 @@ pub(super) fn method_not_found(path: &str) -> Status {
 /// Bytes that are no payload, or a message that breaks the decoder.
 pub(super) fn unreadable() -> Status {
     Status::unknown("Application error processing RPC")
+}
+
+/// What a client is told that comes while the node does not know yet what others do: it goes to another.
+pub(super) fn refused_in(phase: Phase) -> Result<(), Status> {
+    match phase {
+        Phase::Loading => Err(Status::unavailable("the node is loading")),
+        Phase::Serving | Phase::Leaving => Ok(()),
+    }
 }
 
 /// Rewrites what the gRPC library says of messages it cannot read into what a Nacos server says. Our own handlers answer
@@ -46,6 +54,13 @@ mod tests {
         let answer = as_nacos(status.into_http());
         let status = Status::from_header_map(answer.headers()).expect("a status");
         (status.code(), status.message().to_owned())
+    }
+
+    #[test]
+    fn only_a_node_that_loads_refuses_clients() {
+        let refused = refused_in(Phase::Loading).expect_err("refused");
+        assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "the node is loading"));
+        assert!(refused_in(Phase::Serving).is_ok() && refused_in(Phase::Leaving).is_ok());
     }
 
     #[test]

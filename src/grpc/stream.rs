@@ -28,6 +28,7 @@ impl bi_request_stream_server::BiRequestStream for Streams {
         request: Request<Streaming<Payload>>,
     ) -> Result<Response<Self::requestBiStreamStream>, Status> {
         let connection = request.extensions().get::<Arc<Connection>>().cloned().ok_or_else(status::unreadable)?;
+        status::refused_in(self.connections.runtime().cluster().phase)?;
         let outbound = self.connections.outbound(&connection);
         let reader = Reader {
             connections: self.connections.clone(),

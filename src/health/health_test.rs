@@ -43,7 +43,7 @@ impl Scene {
     /// Polls and does what the verdicts say.
     fn poll(&mut self, now: u64) -> Vec<Verdict> {
         let mut silent = Vec::new();
-        self.health.poll(Tick(now), &self.registry, &mut silent);
+        self.health.poll(Tick(now), &self.registry, |_, _| true, &mut silent);
         for found in &silent {
             let client = self.registry.client_id(found.client).clone();
             let service = self.registry.key(found.service).clone();

@@ -12,7 +12,7 @@
 #[cfg(test)]
 mod health_test;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{Instance, Tick, limits},
@@ -60,6 +60,8 @@ pub struct Health {
     last: BTreeMap<Key, Tick>,
     /// When to look at an instance: never later than silence would count.
     due: DelayedTasks<Key, ()>,
+    /// Those that would be removed if they might.
+    held: BTreeSet<Key>,
     counts: Counts,
 }
 
@@ -87,6 +89,7 @@ impl Health {
     /// Expects no more beats for what `client` publishes.
     pub fn forget(&mut self, service: ServiceNo, client: ClientNo) {
         self.last.remove(&(service, client));
+        self.held.remove(&(service, client));
         self.due.remove((service, client));
     }
 
@@ -95,6 +98,7 @@ impl Health {
         match self.last.get_mut(&(service, client)) {
             Some(last) => {
                 *last = now;
+                self.held.remove(&(service, client));
                 true
             }
             None => false,
@@ -110,7 +114,14 @@ impl Health {
 
     /// Appends the instances that are silent at `now`, after looking at `limits::SILENT_PER_POLL` of those that are due.
     /// The caller does what the verdicts say before it calls again.
-    pub fn poll(&mut self, now: Tick, registry: &Registry, silent: &mut Vec<Silent>) {
+    /// `may_go` says whether so many instances of a service may be removed now; if not, it is asked again later.
+    pub fn poll(
+        &mut self,
+        now: Tick,
+        registry: &Registry,
+        mut may_go: impl FnMut(ServiceNo, usize) -> bool,
+        silent: &mut Vec<Silent>,
+    ) {
         if self.overslept(now) {
             self.last.values_mut().for_each(|last| *last = now);
         }
@@ -122,7 +133,10 @@ impl Health {
             let instance = published(registry, service, client).expect("what is watched is published");
             let beat = instance.heart_beat();
             let silence = now.since(last);
-            if beat.expires && silence >= beat.delete_timeout {
+            if beat.expires && silence >= beat.delete_timeout && !may_go(service, 1) {
+                self.held.insert((service, client));
+                self.due.add((service, client), (), now + limits::BRAKE_RETRY_MILLIS);
+            } else if beat.expires && silence >= beat.delete_timeout {
                 self.forget(service, client);
                 self.counts.removed += 1;
                 silent.push(Silent { service, client, verdict: Verdict::Removed });
@@ -154,7 +168,8 @@ impl Health {
             let instance = published(registry, *service, *client).expect("what is watched is published");
             if let Some(counts) = silence_counts(instance, *last) {
                 let due = self.due.due((*service, *client));
-                assert!(due.is_some_and(|due| due <= counts), "looked at by {counts:?}, not {due:?}");
+                let held = self.held.contains(&(*service, *client));
+                assert!(due.is_some_and(|due| due <= counts || held), "looked at by {counts:?}, not {due:?}");
             }
         }
         self.due.check();

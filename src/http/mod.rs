@@ -3,6 +3,7 @@
 //! Handlers translate and nothing else; they share one extractor for parameters. Each of the two ports serves all of it.
 
 mod caller;
+mod cluster;
 mod nacos;
 mod native;
 mod pages;
@@ -19,6 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use compact_str::CompactString;
 use serde_json::json;
 
 pub use caller::PeerAddress;
@@ -26,15 +28,21 @@ pub use process::Process;
 
 use crate::{
     connection::Connections,
+    member::Cluster,
     metrics::{HttpCounter, Metrics},
     model::Switches,
-    node::{Input, Proposal, Rejection, Reply},
+    node::{Input, Proposal, Rejection, Reply, Write},
+    peer::{FORWARD_DEADLINE, Forwarded, Peers},
+    wire::peer::Phase,
 };
 
 /// Largest body of an HTTP request, in bytes: a batch of thousands of instances fits.
 const BODY_BYTES: usize = 1024 * 1024;
 /// What metrics call the generation of paths that are not of the naming API.
 const NO_GENERATION: &str = "none";
+
+/// What a node says that does not know yet what others do.
+const STARTING: &str = "server is STARTING now, please try again later!";
 
 /// What may be told to the API.
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +55,14 @@ pub struct Settings {
 pub struct Api {
     connections: Arc<Connections>,
     metrics: Arc<Metrics>,
+    peers: Arc<Peers>,
     process: Process,
 }
 
 impl Api {
     /// The handlers' view of a node.
-    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, process: Process) -> Arc<Self> {
-        Arc::new(Self { connections, metrics, process })
+    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, peers: Arc<Peers>, process: Process) -> Arc<Self> {
+        Arc::new(Self { connections, metrics, peers, process })
     }
 
     /// All switches.
@@ -61,10 +70,54 @@ impl Api {
         self.connections.runtime().switches()
     }
 
+    /// The members.
+    fn cluster(&self) -> Arc<Cluster> {
+        self.connections.runtime().cluster()
+    }
+
+    /// Whether new work is welcome.
+    fn is_ready(&self) -> bool {
+        self.process.is_running() && self.cluster().phase == Phase::Serving
+    }
+
+    /// Main addresses of all members, in their order.
+    fn addresses(&self) -> Vec<CompactString> {
+        let cluster = self.cluster();
+        let peers = cluster.peers.iter().map(|peer| &peer.address);
+        let mut all: Vec<CompactString> = peers.chain([&cluster.address]).cloned().collect();
+        all.sort_unstable();
+        all
+    }
+
     /// Sets how much is logged, where the log is this program's to set.
     fn set_log_level(&self, logger: &str, level: &str) {
         if let Some(log) = &self.process.log {
             log.set(logger, level);
+        }
+    }
+
+    /// Has a write done by the node that is responsible for its client; this node then knows what came of it. When that one
+    /// cannot be reached in time this node does it: whoever takes a write owns the client, and the newer state wins.
+    async fn write(&self, input: Input) -> Result<Reply, Rejection> {
+        let runtime = self.connections.runtime();
+        let write = match Write::try_from(input) {
+            Ok(write) => write,
+            Err(other) => return runtime.handle(*other),
+        };
+        let Some(to) = runtime.cluster().forward_to(write.client()) else {
+            return runtime.handle(write.into());
+        };
+        match self.peers.forward(to, &write, FORWARD_DEADLINE).await {
+            Ok(Forwarded { result, state }) => {
+                if let Some(state) = state {
+                    runtime.handle(Input::Learn(Arc::new(state)))?;
+                }
+                result
+            }
+            Err(error) => {
+                tracing::debug!(client = %write.client(), %error, "not forwarded");
+                runtime.handle(write.into())
+            }
         }
     }
 
@@ -83,8 +136,10 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
     let native = Router::new()
         .route("/services", get(native::services))
         .route("/services/protection", post(native::protect))
-        .route("/openapi.json", get(nacos::openapi::serve))
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister))
+        .route_layer(middleware::from_fn_with_state(api.clone(), loaded))
+        .route("/cluster", get(cluster::show))
+        .route("/openapi.json", get(nacos::openapi::serve))
         .route_layer(count_as("native"))
         .layer(DefaultBodyLimit::max(BODY_BYTES));
     let nobody = |answer: fn(&Method, &Uri) -> Response| {
@@ -108,6 +163,14 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
         .nest("/roster/v1", native)
         .route("/metrics", get(native::metrics).route_layer(count_as("metrics")))
         .with_state(api)
+}
+
+/// Keeps callers from lists that the node does not know yet.
+async fn loaded(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    match api.cluster().phase {
+        Phase::Loading => Refused(StatusCode::SERVICE_UNAVAILABLE, STARTING.to_owned()).into_response(),
+        Phase::Serving | Phase::Leaving => next.run(request).await,
+    }
 }
 
 /// Counts what a route outside the table of operations is asked.

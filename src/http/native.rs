@@ -106,7 +106,7 @@ pub(super) async fn register(State(api): State<Arc<Api>>, body: Bytes) -> Result
         return Err(bad_request("Param 'ip' is blank"));
     }
     let client = ClientId::address(&instance.ip, instance.port);
-    api.connections.runtime().handle(Input::Register { client, service, content: Published::One(instance) })?;
+    api.write(Input::Register { client, service, content: Published::One(instance) }).await?;
     Ok(Json(json!({"registered": true})))
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn deregister(State(api): State<Arc<Api>>, params: Params) -> R
     let port = params.required("port")?.parse().map_err(|_| bad_request("port is not a number"))?;
     let port = check_port(port).map_err(bad_request)?;
     let input = Input::Deregister { client: ClientId::address(ip, port), service };
-    let Reply::Deregistered(deregistered) = api.connections.runtime().handle(input)? else {
+    let Reply::Deregistered(deregistered) = api.write(input).await? else {
         unreachable!("a deregistration says whether there was anything")
     };
     Ok(Json(json!({"deregistered": deregistered})))

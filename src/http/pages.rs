@@ -44,7 +44,7 @@ pub(super) async fn to_context() -> Response {
 
 /// Addresses of the nodes for clients that look for them, one a line.
 async fn servers(State(api): State<Arc<Api>>) -> String {
-    format!("{}\n", api.process.address)
+    api.addresses().into_iter().map(|address| format!("{address}\n")).collect()
 }
 
 async fn actuator(OriginalUri(asked): OriginalUri, headers: HeaderMap) -> Response {
@@ -59,8 +59,11 @@ async fn actuator(OriginalUri(asked): OriginalUri, headers: HeaderMap) -> Respon
     }}))
 }
 
-async fn health() -> Response {
-    as_actuator(&json!({"status": "UP"}))
+async fn health(State(api): State<Arc<Api>>) -> Response {
+    if api.is_ready() {
+        return as_actuator(&json!({"status": "UP"}));
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, as_actuator(&json!({"status": "OUT_OF_SERVICE"}))).into_response()
 }
 
 fn as_actuator(body: &serde_json::Value) -> Response {

@@ -1,6 +1,6 @@
 //! What handlers tell of the process around the node.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -8,8 +8,6 @@ use crate::runtime::Log;
 
 /// A running process.
 pub struct Process {
-    /// Where clients and other nodes reach it.
-    pub address: SocketAddr,
     /// Becomes true when the node begins to stop.
     pub stopping: watch::Receiver<bool>,
     /// Its log; none where the log is not this program's to set.
@@ -17,8 +15,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether new work is welcome.
-    pub(super) fn is_ready(&self) -> bool {
+    /// Whether the node has not begun to stop.
+    pub(super) fn is_running(&self) -> bool {
         // When nobody can say any more, the node is gone.
         !*self.stopping.borrow() && self.stopping.has_changed().is_ok()
     }

@@ -70,6 +70,9 @@ impl Cluster {
     /// The member that a request for a client is to be forwarded to; none when this node is to do it itself. One that is
     /// not heard of is not waited for: whoever takes a request then owns the client, and the newer state wins later.
     pub fn forward_to(&self, client: &ClientId) -> Option<NodeId> {
+        if self.peers.is_empty() {
+            return None;
+        }
         let responsible = self.responsible(client);
         let peer = self.peer(responsible)?;
         (peer.state == Regard::Up).then_some(responsible)

@@ -84,6 +84,8 @@ pub const REVIEWS_PER_POLL: usize = 1_024;
 pub const BRAKE_WINDOW_MILLIS: u64 = 10_000;
 /// Longest that the brake holds anything back: as long as Nacos keeps the clients of a dead node.
 pub const BRAKE_MILLIS: u64 = 180_000;
+/// Services the brake knows of before it forgets those it need not know.
+pub const BRAKE_SERVICES: usize = 4_096;
 /// Pause before something that was held back is looked at again.
 pub const BRAKE_RETRY_MILLIS: u64 = 5_000;
 /// Clients asked for in one message.

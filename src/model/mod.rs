@@ -7,6 +7,7 @@ mod attributes;
 mod client_id;
 mod client_state;
 mod cluster_filter;
+mod host_port;
 mod instance;
 pub mod limits;
 mod metadata;
@@ -21,6 +22,7 @@ pub use attributes::Attributes;
 pub use client_id::ClientId;
 pub use client_state::{ClientState, Publication, Version};
 pub use cluster_filter::ClusterFilter;
+pub use host_port::{HostPort, IllegalHostPort};
 pub use instance::{HeartBeat, IllegalInstance, Instance, InstanceId, Published, UnknownGenerator};
 pub use metadata::Metadata;
 pub use name::{

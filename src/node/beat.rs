@@ -87,7 +87,9 @@ impl Node {
     /// Does what silence makes of instances.
     pub(super) fn expire_silent(&mut self, now: Now) {
         let mut silent = Vec::new();
-        self.health.poll(now.tick, &self.registry, &mut silent);
+        let (brake, registry) = (&mut self.brake, &self.registry);
+        let may_go = |service, count| brake.admits(now.tick, service, registry.instances(service), count);
+        self.health.poll(now.tick, registry, may_go, &mut silent);
         for Silent { service, client, verdict } in silent {
             let (client, service) = (self.registry.client_id(client).clone(), self.registry.key(service).clone());
             let done = match verdict {

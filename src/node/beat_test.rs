@@ -10,13 +10,7 @@ use crate::{
     push::Push,
 };
 
-const SETTINGS: Settings = Settings {
-    member: member::Settings::DEFAULT,
-    distro: distro::Settings::DEFAULT,
-    loading_limit: LOADING_MILLIS,
-    registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
-    push: push::Settings::DEFAULT,
-};
+const SETTINGS: Settings = Settings::DEFAULT;
 
 const INTERVAL: &str = "preserved.heart.beat.interval";
 const TIMEOUT: &str = "preserved.heart.beat.timeout";

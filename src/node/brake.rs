@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     model::{Tick, limits},
-    registry::ServiceNo,
+    registry::{ClientNo, Registry, ServiceNo},
 };
 
 /// The brake.
@@ -43,6 +43,9 @@ impl Brake {
     /// have been held back for as long as that may be.
     pub(super) fn admits(&mut self, now: Tick, service: ServiceNo, total: usize, count: usize) -> bool {
         let Some(share) = self.share else { return true };
+        if self.services.len() >= limits::BRAKE_SERVICES {
+            self.tidy(now);
+        }
         let expiring = self.services.entry(service).or_insert_with(|| Expiring::new(now, total));
         if now.since(expiring.since) >= limits::BRAKE_WINDOW_MILLIS && expiring.held_since.is_none() {
             *expiring = Expiring::new(now, total);
@@ -57,13 +60,25 @@ impl Brake {
         true
     }
 
-    /// When nothing of a service is held back any more because it was heard again.
+    /// Whether all that a client publishes may expire now.
+    pub(super) fn admits_client(&mut self, now: Tick, client: ClientNo, registry: &Registry) -> bool {
+        if self.share.is_none() {
+            return true;
+        }
+        let mut services = registry.publishes_for(client);
+        services.all(|service| {
+            let count = registry.published(service, client).map_or(0, |content| content.instances().len());
+            self.admits(now, service, registry.instances(service), count)
+        })
+    }
+
+    /// A service is forgotten: its number may be given away.
     pub(super) fn forget(&mut self, service: ServiceNo) {
         self.services.remove(&service);
     }
 
     /// Forgets windows that are over.
-    pub(super) fn tidy(&mut self, now: Tick) {
+    fn tidy(&mut self, now: Tick) {
         let longest = limits::BRAKE_MILLIS + limits::BRAKE_WINDOW_MILLIS;
         self.services.retain(|_, expiring| now.since(expiring.held_since.unwrap_or(expiring.since)) < longest);
     }
@@ -79,14 +94,14 @@ impl Expiring {
 mod tests {
     use super::*;
     use crate::{
-        model::{Instance, Published, ServiceKey},
-        registry::{Command, Limits, Registry},
+        model::{Published, ServiceKey},
+        registry::{Command, Limits},
     };
 
     fn service() -> ServiceNo {
         let mut registry = Registry::new(Limits { empty_service_expiry: 1, encodings: 1 });
         let key = ServiceKey::new("", "", "s").expect("legal");
-        let content = Published::One(Box::new(Instance::default()));
+        let content = Published::One(Box::default());
         let command = Command::register(&crate::model::ClientId::address("10.0.0.1", 1), key.clone(), content);
         registry.apply(Tick(0), command, &mut Vec::new()).expect("registers");
         registry.find(&key).expect("registered")

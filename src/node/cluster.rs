@@ -174,8 +174,9 @@ impl Node {
         self.meeting(now, |members, transitions| members.poll(now.tick, transitions));
         self.end_loading(now);
         let due = {
-            let (clock, cluster) = (&mut self.clock, self.members.cluster());
-            self.distro.expire(now.tick, cluster, |above| clock.give(now, above))
+            let (clock, brake, registry) = (&mut self.clock, &mut self.brake, &self.registry);
+            let may_go = |client| brake.admits_client(now.tick, client, registry);
+            self.distro.expire(now.tick, self.members.cluster(), may_go, |above| clock.give(now, above))
         };
         for due in due {
             match due {

@@ -6,13 +6,7 @@ use crate::{
     wire::peer::Regard,
 };
 
-const SETTINGS: Settings = Settings {
-    registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
-    push: push::Settings::DEFAULT,
-    member: member::Settings::DEFAULT,
-    distro: distro::Settings::DEFAULT,
-    loading_limit: LOADING_MILLIS,
-};
+const SETTINGS: Settings = Settings::DEFAULT;
 
 const EPOCH: Millis = 1_700_000_000_000;
 

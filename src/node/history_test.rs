@@ -14,12 +14,10 @@ use crate::{
 };
 
 const SETTINGS: Settings = Settings {
-    member: member::Settings::DEFAULT,
-    distro: distro::Settings::DEFAULT,
-    loading_limit: LOADING_MILLIS,
     // So few bytes that encodings are dropped, and so small a budget that windows grow.
     registry: registry::Limits { empty_service_expiry: 60_000, encodings: 3_000 },
     push: push::Settings { storm_bytes: 1_000, ..push::Settings::DEFAULT },
+    ..Settings::DEFAULT
 };
 /// The longest pause before a retry, an ack that never comes, and a window.
 const LONGEST: Millis = 30_000 + 30_000 / 4 + 5_000 + 1_000;

@@ -3,13 +3,7 @@
 use super::*;
 use crate::model::{Attributes, Instance};
 
-const SETTINGS: Settings = Settings {
-    member: member::Settings::DEFAULT,
-    distro: distro::Settings::DEFAULT,
-    loading_limit: LOADING_MILLIS,
-    registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
-    push: push::Settings::DEFAULT,
-};
+const SETTINGS: Settings = Settings::DEFAULT;
 
 const SERVICES: usize = 100;
 const READERS: usize = 20;

@@ -7,6 +7,7 @@
 mod beat;
 #[cfg(test)]
 mod beat_test;
+mod brake;
 mod cluster;
 #[cfg(test)]
 mod cluster_test;
@@ -46,7 +47,7 @@ use crate::{
         ClientId, ClusterFilter, Flag, HybridClock, Incarnation, Millis, NodeId, Now, ServiceKey, Span, Switch,
         Switches, Tick,
     },
-    node::{cluster::Loading, namespaces::Namespaces},
+    node::{brake::Brake, cluster::Loading, namespaces::Namespaces},
     polling::Polling,
     push::{self, PushEngine},
     registry::{self, Change, ClientDetail, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
@@ -66,10 +67,21 @@ pub struct Settings {
     pub distro: distro::Settings,
     /// How long a node waits at its start for what others know.
     pub loading_limit: Millis,
+    /// Most of a service, in percent, that may expire within a short time before the rest waits; none for no limit.
+    pub removal_brake: Option<u8>,
 }
 
-/// How long a node waits at its start for what others know, as recommended.
-pub const LOADING_MILLIS: Millis = 30_000;
+impl Settings {
+    /// As recommended.
+    pub const DEFAULT: Self = Self {
+        registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
+        push: push::Settings::DEFAULT,
+        member: member::Settings::DEFAULT,
+        distro: distro::Settings::DEFAULT,
+        loading_limit: 30_000,
+        removal_brake: None,
+    };
+}
 
 /// Who a node is and who else there is.
 #[derive(Clone, Debug)]
@@ -95,6 +107,8 @@ pub struct Stats {
     pub health: health::Counts,
     /// What is kept the same on all nodes.
     pub distro: distro::Counts,
+    /// Removals that the brake held back, each counted once a try.
+    pub held_back: u64,
     /// Changes so far, by [`Change::kind`].
     pub changes: [u64; Change::KINDS.len()],
 }
@@ -112,6 +126,7 @@ pub struct Node {
     clock: HybridClock,
     members: Members,
     distro: Distro,
+    brake: Brake,
     /// None once this node serves.
     loading: Option<Loading>,
     /// Whether it is still to be said that this node has left.
@@ -144,6 +159,7 @@ impl Node {
         Self {
             members: Members::new(settings.member, this, address, &peers),
             distro: Distro::new(settings.distro, this, peers.len()),
+            brake: Brake::new(settings.removal_brake),
             loading,
             leaving: false,
             outputs: Vec::new(),
@@ -262,6 +278,7 @@ impl Node {
             pending_pushes: self.push.pending(),
             health: self.health.counts(),
             distro: self.distro.counts(),
+            held_back: self.brake.held,
             changes: self.changes,
         }
     }
@@ -294,6 +311,7 @@ impl Node {
             match change {
                 _ if cause == Cause::Copy => {}
                 Change::ClientChanged(client) => self.distro.changed(now.tick, client, &self.registry, &mut give),
+                Change::ServiceRemoved(service) => self.brake.forget(service),
                 Change::ClientDisconnected(client) => self.distro.disconnected(now.tick, client, &mut give),
                 _ => {}
             }

@@ -9,13 +9,7 @@ use crate::{
     registry::MetadataOperation,
 };
 
-const SETTINGS: Settings = Settings {
-    member: member::Settings::DEFAULT,
-    distro: distro::Settings::DEFAULT,
-    loading_limit: LOADING_MILLIS,
-    registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
-    push: push::Settings::DEFAULT,
-};
+const SETTINGS: Settings = Settings::DEFAULT;
 
 /// Nacos: every change waits for half a second.
 const FIXED: Settings = Settings { push: push::Settings { window: 500, window_max: 500, ..SETTINGS.push }, ..SETTINGS };

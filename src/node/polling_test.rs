@@ -13,13 +13,7 @@ use crate::{
     push::Push,
 };
 
-const SETTINGS: Settings = Settings {
-    member: member::Settings::DEFAULT,
-    distro: distro::Settings::DEFAULT,
-    loading_limit: LOADING_MILLIS,
-    registry: registry::Limits { empty_service_expiry: 60_000, encodings: 64 << 20 },
-    push: push::Settings::DEFAULT,
-};
+const SETTINGS: Settings = Settings::DEFAULT;
 const WINDOW: Millis = SETTINGS.push.window;
 const A: ([u8; 4], u16) = ([10, 0, 0, 1], 55_000);
 const B: ([u8; 4], u16) = ([10, 0, 0, 2], 55_000);

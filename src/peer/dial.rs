@@ -105,6 +105,13 @@ impl Peers {
         Ok(decode_answer(answer.into_inner())?)
     }
 
+    /// A member called, from this life of it.
+    pub(super) fn called(&self, address: &str, life: Incarnation) {
+        let is_it =
+            |link: &&Arc<Link>| link.address == address || link.known().is_some_and(|known| known.node == life.node);
+        self.links.iter().filter(is_it).for_each(|link| link.called());
+    }
+
     pub(super) fn core(&self) -> &Arc<dyn Core> {
         &self.core
     }

@@ -5,7 +5,10 @@ use std::{error::Error, time::Duration};
 use compact_str::CompactString;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Status,
@@ -101,6 +104,8 @@ pub(super) struct Link {
     /// Who answered there last.
     known: Mutex<Option<Incarnation>>,
     up: Mutex<Option<Up>>,
+    /// The member called, so it can be dialled.
+    called: Notify,
     noted: Noted,
 }
 
@@ -123,7 +128,14 @@ impl Drop for Held<'_> {
 
 impl Link {
     pub(super) fn new(address: CompactString, endpoint: Endpoint) -> Self {
-        let link = Self { address, endpoint, known: Mutex::default(), up: Mutex::default(), noted: Noted::default() };
+        let link = Self {
+            address,
+            endpoint,
+            known: Mutex::default(),
+            up: Mutex::default(),
+            called: Notify::new(),
+            noted: Noted::default(),
+        };
         link.gauge(0.0);
         link
     }
@@ -150,6 +162,13 @@ impl Link {
     /// Does something with what waits for this node, if the stream goes to it.
     pub(super) fn with_queue<T>(&self, to: NodeId, act: impl FnOnce(&Queue) -> T) -> Option<T> {
         self.up.lock().as_ref().filter(|up| up.peer.node == to).map(|up| act(&up.queue))
+    }
+
+    /// The member called: it is dialled without waiting any longer.
+    pub(super) fn called(&self) {
+        if self.peer().is_none() {
+            self.called.notify_waiters();
+        }
     }
 
     /// Where to dial when nothing else is said.
@@ -179,7 +198,8 @@ impl Link {
                 self.noted.forget();
                 pause = FIRST_PAUSE;
             }
-            sleep(pause).await;
+            // One that calls is there again.
+            let _ = timeout(pause, self.called.notified()).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     }

@@ -109,6 +109,7 @@ impl Peer for Calls {
     async fn link(&self, request: Request<Streaming<proto::Frame>>) -> Result<Response<proto::LinkEnd>, Status> {
         let caller = caller(&request).map_err(|refusal| refusal.status())?;
         let stream = self.streams.begin(caller.life).map_err(|refusal| refusal.status())?;
+        self.peers.called(&caller.address, caller.life);
         let mut frames = request.into_inner();
         loop {
             let frame = tokio::select! {

@@ -54,10 +54,9 @@ pub struct Settings {
     pub retry_max: Millis,
 }
 
-#[cfg(test)]
 impl Settings {
-    /// The defaults of the configuration.
-    pub(crate) const DEFAULT: Self = Self {
+    /// As recommended.
+    pub const DEFAULT: Self = Self {
         window: 100,
         window_max: 1_000,
         storm_bytes: 256 * 1024,

@@ -18,7 +18,7 @@ use crate::{
     model::{ClientState, Millis},
     node::{Input, Reply},
     runtime::{DataDir, Runtime, durable},
-    wire::peer::{IllegalStates, STATES_VERSION, append_state, decode_states},
+    wire::peer::{IllegalStates, Phase, STATES_VERSION, append_state, decode_states},
 };
 
 const NAME: &str = "entries";
@@ -122,6 +122,10 @@ impl Runtime {
         let mut stored = None;
         loop {
             tokio::time::sleep(PERIOD).await;
+            // Until then what an earlier life kept is all there is.
+            if self.cluster().phase == Phase::Loading {
+                continue;
+            }
             // Read before the states are: what changes meanwhile is stored the next time.
             let stats = self.stats();
             let changes = stats.changes.iter().sum::<u64>() + stats.distro.claimed;

@@ -238,13 +238,7 @@ mod tests {
     use super::*;
     use crate::model::NodeId;
 
-    pub(super) const SETTINGS: Settings = Settings {
-        member: crate::member::Settings::DEFAULT,
-        distro: crate::distro::Settings::DEFAULT,
-        loading_limit: crate::node::LOADING_MILLIS,
-        registry: crate::registry::Limits { empty_service_expiry: 60_000, encodings: 1_024 },
-        push: crate::push::Settings::DEFAULT,
-    };
+    pub(super) const SETTINGS: Settings = Settings::DEFAULT;
 
     fn stored(data: &DataDir) -> Millis {
         data.ceiling().load().expect("readable")

@@ -1,6 +1,8 @@
 //! A whole node: started in floor order, stopped in its mirror.
 
+mod cluster;
 mod listen;
+mod own_entry;
 mod transport;
 
 use std::{
@@ -10,8 +12,10 @@ use std::{
     time::Duration,
 };
 
+pub use own_entry::OwnEntryError;
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{GRPC_OFFSET, PEER_OFFSET, Settings},
@@ -20,10 +24,14 @@ use crate::{
     grpc::Grpc,
     http::{self, Api, Process},
     metrics::Metrics,
-    model::NodeId,
-    node::{Membership, Output},
-    runtime::{CeilingError, DataDir, DataDirError, Log, Runtime},
-    server::transport::{App, Patience},
+    node::{Input, Membership},
+    peer::{IllegalAddress, Peers},
+    runtime::{CeilingError, DataDir, DataDirError, IdentityError, Log, Runtime},
+    server::{
+        cluster::{Deliver, peer_settings, restore},
+        transport::{App, Patience},
+    },
+    wire::peer::Phase,
 };
 
 /// Why a node could not start.
@@ -51,9 +59,18 @@ pub enum StartError {
         /// What the system said.
         cause: io::Error,
     },
+    /// It is not clear which of the members this node is.
+    #[error(transparent)]
+    OwnEntry(#[from] OwnEntryError),
     /// No pair of free ports was found for port 0.
     #[error("no free pair of ports {GRPC_OFFSET} apart was found")]
     NoFreePorts,
+    /// The node's id cannot be read or stored.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A member cannot be dialled.
+    #[error(transparent)]
+    Peer(#[from] IllegalAddress),
     /// The metrics recorder cannot be installed.
     #[error("cannot install the metrics recorder: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -63,13 +80,21 @@ pub enum StartError {
 pub struct Server {
     addresses: [SocketAddr; 2],
     connections: Arc<Connections>,
+    data: Arc<DataDir>,
+    /// Becomes true when the node begins to stop.
     stop: watch::Sender<bool>,
+    /// Cancelled when the last has been said.
+    ended: CancellationToken,
+    loaded: CancellationToken,
+    left: CancellationToken,
     tasks: JoinSet<()>,
     grace: Duration,
 }
 
 /// In how many slices connections are closed when the node stops.
 const DRAIN_SLICES: usize = 10;
+/// How long the others may take to hear that the node leaves.
+const LEAVING: Duration = Duration::from_secs(2);
 /// How often the metrics recorder is emptied.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -84,32 +109,58 @@ impl Server {
         // Ports first: a second start on the same machine then fails for the reason a person expects.
         let listeners = listen_pair(settings.host, settings.port).await?;
         let addresses = [local(&listeners[0])?, local(&listeners[1])?];
+        let place = own_entry::find(&settings.cluster, addresses[0], reachable(addresses[0])).await?;
+        let cluster_port = (!place.peers.is_empty()).then(|| listen::bind(settings.host, settings.port + PEER_OFFSET));
+        let cluster_port = cluster_port.transpose()?;
         let data = Arc::new(DataDir::open(&settings.data)?);
         let metrics = Metrics::install()?;
-        let runtime = Runtime::start(settings.node, Membership::alone(NodeId(1), addresses[0].to_string()), &data)?;
+        let membership = Membership { this: data.node_id()?, address: place.address, peers: place.peers.clone() };
+        let runtime = Runtime::start(settings.node, membership, &data)?;
+        restore(&runtime, &data);
+        let peers = Peers::new(runtime.clone(), &peer_settings(&settings.cluster, place.peers))?;
         let connections = Connections::new(runtime.clone(), settings.connection);
         let (stop, stopped) = watch::channel(false);
-        let process = Process { address: reachable(addresses[0]), stopping: stopped.clone(), log };
+        let process = Process { stopping: stopped.clone(), log };
         let datagrams = Datagrams::open(settings.host, runtime.clone(), metrics.clone())
             .map_err(|cause| StartError::Datagrams { host: settings.host, cause })?;
         let app = Arc::new(App::new(
             connections.clone(),
             Grpc::new(connections.clone(), metrics.clone()),
-            http::router(Api::new(connections.clone(), metrics.clone(), process), &settings.http),
+            http::router(Api::new(connections.clone(), metrics.clone(), peers.clone(), process), &settings.http),
             Patience { request: settings.http_timeout, idle: settings.http_idle },
         ));
 
+        // The node outlives its doors: what it tells others while it stops must still leave.
+        let ended = CancellationToken::new();
+        let deliver = Deliver {
+            runtime: runtime.clone(),
+            connections: connections.clone(),
+            datagrams: datagrams.clone(),
+            peers: peers.clone(),
+            loaded: CancellationToken::new(),
+            left: CancellationToken::new(),
+        };
+        if runtime.cluster().phase == Phase::Serving {
+            deliver.loaded.cancel();
+        }
+        let (loaded, left) = (deliver.loaded.clone(), deliver.left.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(dispatch(runtime.clone(), connections.clone(), datagrams.clone(), stopped.clone()));
+        tasks.spawn(deliver.run(ended.clone()));
         tasks.spawn(until(stopped.clone(), datagrams.clone().send()));
         tasks.spawn(until(stopped.clone(), datagrams.read()));
-        tasks.spawn(until(stopped.clone(), runtime.keep_ceiling(data)));
         tasks.spawn(until(stopped.clone(), connections.clone().detect()));
         tasks.spawn(until(stopped.clone(), upkeep(metrics)));
+        tasks.spawn(until_ended(ended.clone(), runtime.clone().keep_ceiling(data.clone())));
+        tasks.spawn(until(stopped.clone(), runtime.keep_entries(data.clone())));
+        if let Some(listener) = cluster_port {
+            tasks.spawn(cluster::serve(peers.clone(), listener, ended.clone()));
+            tasks.spawn(until_ended(ended.clone(), peers.dial()));
+        }
         for listener in listeners {
             tasks.spawn(until(stopped.clone(), listen::accept(listener, app.clone())));
         }
-        Ok(Self { addresses, connections, stop, tasks, grace: settings.shutdown_grace })
+        let grace = settings.shutdown_grace;
+        Ok(Self { addresses, connections, data, stop, ended, loaded, left, tasks, grace })
     }
 
     /// The main address and the one gRPC clients go to.
@@ -122,10 +173,26 @@ impl Server {
         &self.connections
     }
 
-    /// Stops: accepts nothing more, ends all streams so that clients reconnect elsewhere, then ends the tasks.
+    /// Completes once clients are welcome: a node of a cluster first learns what the others know.
+    pub async fn ready(&self) {
+        self.loaded.cancelled().await;
+    }
+
+    /// Stops: tells the others, accepts nothing more, ends all streams so that clients reconnect elsewhere, keeps what they
+    /// published, then ends the tasks.
     pub async fn stop(mut self) {
+        let runtime = self.connections.runtime().clone();
+        let leaving = runtime.handle(Input::Leave);
+        debug_assert!(leaving.is_ok(), "nothing to refuse");
         self.stop.send_replace(true);
+        if timeout(LEAVING, self.left.cancelled()).await.is_err() {
+            tracing::warn!("not all members know that this node leaves; they will find out");
+        }
         self.connections.drain(DRAIN_SLICES, self.grace / DRAIN_SLICES as u32).await;
+        if let Err(error) = runtime.store_entries_now(&self.data).await {
+            tracing::warn!(%error, "what clients published is not kept");
+        }
+        self.ended.cancel();
         while self.tasks.join_next().await.is_some() {}
     }
 }
@@ -142,21 +209,9 @@ async fn until(stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
     }
 }
 
-async fn dispatch(
-    runtime: Arc<Runtime>,
-    connections: Arc<Connections>,
-    datagrams: Arc<Datagrams>,
-    stopped: watch::Receiver<bool>,
-) {
-    let deliver = |output| match output {
-        Output::Push(push) if push.client.is_address() => datagrams.deliver(push),
-        Output::Push(push) => connections.deliver(push),
-        Output::Oversized(list) => {
-            tracing::warn!(service = %list.service, bytes = list.bytes, "not pushed: SDKs break on a list of that size");
-        }
-        Output::Peer { .. } | Output::Ceiling(_) | Output::Loaded | Output::Left => {}
-    };
-    runtime.dispatch(deliver, stopping(stopped)).await;
+async fn until_ended(ended: CancellationToken, work: impl Future<Output = ()>) {
+    // Either way it is over.
+    let _ = ended.run_until_cancelled_owned(work).await;
 }
 
 async fn upkeep(metrics: Arc<Metrics>) {

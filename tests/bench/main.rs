@@ -14,8 +14,19 @@ use small_server::{Mistake, SmallServer};
 /// Exit success, and the first run of the report.
 async fn bench(mistake: Mistake, arguments: &[&str]) -> (bool, Value) {
     let server = SmallServer::start(mistake).await;
+    run(arguments, ["--server", &server.main_address()]).await
+}
+
+/// The same against a cluster that agrees at once, as all its nodes are one server.
+async fn bench_cluster(mistake: Mistake, nodes: usize, arguments: &[&str]) -> (bool, Value) {
+    let server = SmallServer::start(mistake).await;
+    let servers = vec![server.main_address(); nodes].join(",");
+    run(arguments, ["--servers", &servers]).await
+}
+
+async fn run(arguments: &[&str], target: [&str; 2]) -> (bool, Value) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_roster"));
-    command.arg("bench").args(arguments).args(["--json", "--server", &server.main_address()]);
+    command.arg("bench").args(arguments).arg("--json").args(target);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -97,6 +108,33 @@ async fn every_subscriber_gives_one_sample_a_round() {
     assert_eq!(run["pushes_expected"], 20);
     assert_eq!(run["ops"], 20);
     assert!(run["latency_us"]["p50"].is_u64());
+}
+
+const CONVERGENCE: &[&str] = &["convergence", "--subscribers", "2", "--rounds", "4", "--pause", "20ms"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn convergence_is_timed_at_every_subscriber_of_the_other_nodes() {
+    let (success, run) = bench_cluster(Mistake::None, 3, &[CONVERGENCE, &["--wait", "20s"]].concat()).await;
+    assert!(success, "{run}");
+    assert_eq!((&run["pushes_expected"], &run["ops"]), (&16.into(), &16.into()), "{run}");
+    assert!(run["latency_us"]["p99"].is_u64() && run["from_request_p99_us"].is_u64(), "{run}");
+    let (success, run) = bench_cluster(Mistake::DropPushes, 3, &[CONVERGENCE, &["--wait", "500ms"]].concat()).await;
+    assert!(!success && failures(&run).2 > 0, "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workloads_are_spread_over_the_nodes_of_a_cluster() {
+    for workload in [
+        &["register", "--connections", "4", "--count", "50"][..],
+        &["query", "--connections", "4", "--count", "50"],
+        &["http-query", "--connections", "4", "--count", "50"],
+        PUSH,
+        CHURN,
+    ] {
+        let (success, run) = bench_cluster(Mistake::None, 2, workload).await;
+        assert!(success, "{workload:?}: {run}");
+        assert_eq!(run["server"].as_str().unwrap().split(',').count(), 2, "one run against both: {run}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

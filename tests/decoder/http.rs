@@ -59,10 +59,15 @@ impl Server {
             &directory,
         )
         .expect("a node");
-        let connections = Connections::new(runtime, settings.connection);
+        let connections = Connections::new(runtime.clone(), settings.connection);
         let (running, stopping) = watch::channel(false);
-        let process = Process { address: ([127, 0, 0, 1], 8848).into(), stopping, log: None };
-        let api = Api::new(connections, Metrics::install().expect("a recorder"), process);
+        let process = Process { stopping, log: None };
+        let api = Api::new(
+            connections,
+            Metrics::install().expect("a recorder"),
+            roster::peer::Peers::new(runtime, &roster::peer::Settings::default()).expect("no members"),
+            process,
+        );
         let router = http::router(api, &settings.http);
         let mut server = Self { executor, router, operations: Vec::new(), _data: data, _running: running };
         let (_, description) = server.send(Request::get("/roster/v1/openapi.json").body(Body::empty()).expect("legal"));

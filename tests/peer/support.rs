@@ -12,8 +12,6 @@ use roster::{
     model::{ClientState, Incarnation, NodeId},
     node::{self, Input, Membership, Rejection, Reply},
     peer::{self, Core, Peers, Settings},
-    push,
-    registry::Limits,
     runtime::{DataDir, Runtime},
     wire::peer::Message,
 };
@@ -99,20 +97,7 @@ impl Member {
     pub fn start(plan: Plan, listener: TcpListener) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let data = DataDir::open(directory.path()).expect("usable");
-        let settings = node::Settings {
-            member: roster::member::Settings::DEFAULT,
-            distro: roster::distro::Settings::DEFAULT,
-            loading_limit: node::LOADING_MILLIS,
-            registry: Limits { empty_service_expiry: 60_000, encodings: 1_024 },
-            push: push::Settings {
-                window: 100,
-                window_max: 1_000,
-                storm_bytes: 256 * 1024,
-                ack_timeout: 5_000,
-                retry: 1_000,
-                retry_max: 30_000,
-            },
-        };
+        let settings = node::Settings::DEFAULT;
         let membership = Membership::alone(NodeId(plan.id), main_address(plan.id));
         let runtime = Runtime::start(settings, membership, &data).expect("starts");
         let (inputs, seen) = mpsc::channel(1_000);

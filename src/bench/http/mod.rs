@@ -42,7 +42,7 @@ impl Load {
     }
 
     pub fn callers(&self, session: &Session) -> Vec<Caller> {
-        (0..self.connections).map(|_| Caller::new(session)).collect()
+        (0..self.connections).map(|number| Caller::new(session, number)).collect()
     }
 }
 
@@ -55,10 +55,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn new(session: &Session) -> Self {
+    /// Calls the nodes in turn, by its number.
+    pub fn new(session: &Session, number: usize) -> Self {
         Self {
-            address: session.target.name.clone(),
-            timeout: session.target.address.timeout,
+            address: session.target.node(number).name.clone(),
+            timeout: session.target.timeout,
             tally: Arc::clone(&session.tally),
             sender: None,
         }

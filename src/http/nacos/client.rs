@@ -236,10 +236,12 @@ fn subscribers(call: &Call<'_>) -> Result<Step, Fault> {
     Ok(Answer::json(&shown.collect::<Vec<_>>()))
 }
 
-/// Every node alone is responsible for all.
 fn responsible(call: &Call<'_>) -> Result<Step, Fault> {
     call.required_single("ip", "String")?;
     call.required_single("port", "String")?;
-    call.address()?;
-    Ok(Answer::json(&json!({"responsibleServer": call.api.process.address.to_string()})))
+    let (ip, port) = call.address()?;
+    let cluster = call.api.cluster();
+    let peer = cluster.peer(cluster.responsible(&ClientId::address(ip, port)));
+    let address = peer.map_or(&cluster.address, |peer| &peer.address);
+    Ok(Answer::json(&json!({"responsibleServer": address})))
 }

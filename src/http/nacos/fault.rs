@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use serde_json::json;
 
 use crate::{
-    http::nacos::Generation,
+    http::{STARTING, nacos::Generation},
     model::{DEFAULT_NAMESPACE, IllegalInstance, IllegalParam, NamespaceRefused, UnknownGenerator},
     node::Rejection,
     registry::Refused,
@@ -76,6 +76,11 @@ impl Fault {
     /// A fault that the reference calls its own.
     pub(super) fn server_error(text: String) -> Self {
         Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", text)
+    }
+
+    /// The node does not know yet what others do.
+    pub(super) fn starting() -> Self {
+        Self::Refused(StatusCode::SERVICE_UNAVAILABLE, 30_000, "server error", STARTING.into())
     }
 
     /// What is said of an instance cannot be.

@@ -1,18 +1,23 @@
-//! Operations on the nodes of the cluster (http.md 10.3, 11, 12.3, 12.4). There is one, this.
+//! Operations on the nodes of the cluster (http.md 10.3, 11, 12.3, 12.4).
 
-use std::net::SocketAddr;
-
+use compact_str::CompactString;
 use serde_json::{Value, json};
 
-use crate::http::nacos::{
-    Answer, Call, Fault, Generation,
-    Generation::{V1, V2, V3},
-    Route, Step, json_body,
-    operation::{
-        Kind,
-        Method::{Delete, Get, Post, Put},
-        Operation, Param,
+use crate::{
+    http::nacos::{
+        Answer, Call, Fault, Generation,
+        Generation::{V1, V2, V3},
+        Route, Step, json_body,
+        operation::{
+            Kind,
+            Method::{Delete, Get, Post, Put},
+            Operation, Param,
+        },
     },
+    member::Cluster,
+    model::Millis,
+    node::{Input, MemberDetail, Reply},
+    wire::peer::{Phase, Regard},
 };
 
 pub(super) const ROUTES: &[Route] = &[
@@ -100,29 +105,69 @@ const LEAVE: Operation =
 const STATES: [&str; 5] = ["STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"];
 
 /// A node of the cluster as operators see it.
+#[derive(Debug, PartialEq, Eq)]
 struct Member {
-    address: SocketAddr,
+    address: CompactString,
     state: &'static str,
-    /// When it was last heard of.
-    refreshed: u64,
+    /// When it was last heard of; 0 for never.
+    refreshed: Millis,
 }
 
 impl Call<'_> {
-    fn this_member(&self) -> Member {
-        let refreshed = self.api.connections.runtime().clock().now().wall;
-        Member { address: self.api.process.address, state: "UP", refreshed }
+    fn now(&self) -> Millis {
+        self.api.connections.runtime().clock().now().wall
     }
 
-    fn members(&self) -> Vec<Member> {
-        vec![self.this_member()]
+    fn this_member(&self) -> Member {
+        Member::this(&self.api.cluster(), self.now())
+    }
+
+    fn members(&self) -> Result<Vec<Member>, Fault> {
+        let Reply::Members(others) = self.handle(Input::Members)? else {
+            unreachable!("members are answered with members")
+        };
+        Ok(members(&self.api.cluster(), &others, self.now()))
     }
 }
 
+/// All of them, by address.
+fn members(cluster: &Cluster, others: &[MemberDetail], now: Millis) -> Vec<Member> {
+    let mut all: Vec<Member> = others.iter().map(|other| Member::other(other, now)).collect();
+    all.push(Member::this(cluster, now));
+    all.sort_unstable_by(|one, other| one.address.cmp(&other.address));
+    all
+}
+
+fn state(regard: Regard, phase: Phase) -> &'static str {
+    match (regard, phase) {
+        (Regard::Down, _) => "DOWN",
+        (Regard::Suspect, _) => "SUSPICIOUS",
+        (Regard::Up, Phase::Loading) => "STARTING",
+        (Regard::Up, Phase::Serving | Phase::Leaving) => "UP",
+    }
+}
+
+/// Host and port of a main address; a host of colons is without its brackets.
+pub(super) fn host_and_port(address: &str) -> (&str, &str) {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    (host.trim_start_matches('[').trim_end_matches(']'), port)
+}
+
 impl Member {
+    fn this(cluster: &Cluster, now: Millis) -> Self {
+        Self { address: cluster.address.clone(), state: state(Regard::Up, cluster.phase), refreshed: now }
+    }
+
+    fn other(detail: &MemberDetail, now: Millis) -> Self {
+        let refreshed = detail.heard.map_or(0, |heard| now.saturating_sub(heard));
+        Self { address: detail.peer.address.clone(), state: state(detail.peer.state, detail.peer.phase), refreshed }
+    }
+
     fn shown(&self, generation: Generation) -> Value {
+        let (host, port) = host_and_port(&self.address);
         json!({
-            "ip": self.address.ip(),
-            "port": self.address.port(),
+            "ip": host,
+            "port": port.parse::<u16>().unwrap_or_default(),
             "address": self.address,
             "state": self.state,
             "extendInfo": {
@@ -162,13 +207,13 @@ fn health(call: &Call<'_>) -> Result<Step, Fault> {
 }
 
 fn addresses(call: &Call<'_>) -> Result<Step, Fault> {
-    let all: Value = call.members().iter().map(|member| member.address.to_string()).collect();
+    let all: Value = call.members()?.iter().map(|member| member.address.as_str()).collect();
     Ok(answer(call, &all))
 }
 
 fn search(call: &Call<'_>) -> Result<Step, Fault> {
     let keyword = call.params.text("keyword").trim();
-    Ok(chosen(call, |member| member.address.to_string().contains(keyword)))
+    chosen(call, |member| member.address.contains(keyword))
 }
 
 fn list(call: &Call<'_>) -> Result<Step, Fault> {
@@ -178,15 +223,13 @@ fn list(call: &Call<'_>) -> Result<Step, Fault> {
     if state.is_none() && !given.is_empty() {
         return Err(Fault::illegal_state(given));
     }
-    Ok(chosen(call, |member| {
-        member.address.to_string().starts_with(beginning) && state.is_none_or(|state| state == member.state)
-    }))
+    chosen(call, |member| member.address.starts_with(beginning) && state.is_none_or(|state| state == member.state))
 }
 
-fn chosen(call: &Call<'_>, is_chosen: impl Fn(&Member) -> bool) -> Step {
-    let members = call.members();
+fn chosen(call: &Call<'_>, is_chosen: impl Fn(&Member) -> bool) -> Result<Step, Fault> {
+    let members = call.members()?;
     let shown = members.iter().filter(|member| is_chosen(member)).map(|member| member.shown(call.generation));
-    answer(call, &shown.collect())
+    Ok(answer(call, &shown.collect()))
 }
 
 /// Of nodes that are known already everything is known, and no others are made known this way.
@@ -211,5 +254,52 @@ fn lookup(call: &Call<'_>) -> Result<Step, Fault> {
             let text = format!("The addressing mode exists : {unknown}, just support : [[file, address-server]]");
             if generation == V1 { Ok(rest_fault(500, &text)) } else { Err(Fault::validation(text)) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        member::Peer,
+        model::{Incarnation, NodeId},
+    };
+
+    #[test]
+    fn members_are_in_order_of_their_addresses_and_in_the_states_of_the_reference() {
+        let this = Incarnation { node: NodeId(1), since: 0 };
+        let cluster = Cluster { this, address: "n2:1".into(), phase: Phase::Loading, peers: Vec::new() };
+        let other = |address: &str, state, phase, heard| MemberDetail {
+            peer: Peer { address: address.into(), incarnation: None, state, phase, skewed: false },
+            heard,
+            distro: crate::distro::PeerDetail { linked: false, owns: 0, behind: 0, agreed: None, has_all: None },
+        };
+        let others = [
+            other("n3:1", Regard::Up, Phase::Serving, Some(30)),
+            other("n1:1", Regard::Suspect, Phase::Loading, Some(200)),
+            other("n4:1", Regard::Down, Phase::Serving, None),
+            other("n0:1", Regard::Up, Phase::Loading, Some(0)),
+        ];
+        let all = members(&cluster, &others, 100);
+        let shown: Vec<_> = all.iter().map(|one| (one.address.as_str(), one.state, one.refreshed)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("n0:1", "STARTING", 100),
+                ("n1:1", "SUSPICIOUS", 0),
+                ("n2:1", "STARTING", 100),
+                ("n3:1", "UP", 70),
+                ("n4:1", "DOWN", 0)
+            ]
+        );
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        assert_eq!(host_and_port("n1:8848"), ("n1", "8848"));
+        assert_eq!(host_and_port("[::1]:7"), ("::1", "7"));
+        let member = Member { address: "n1:8848".into(), state: "UP", refreshed: 1 };
+        let shown = member.shown(V3);
+        assert_eq!((&shown["ip"], &shown["port"]), (&json!("n1"), &json!(8848)));
     }
 }

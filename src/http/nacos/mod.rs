@@ -151,7 +151,7 @@ async fn perform(api: &Api, caller: &Caller, params: &Params, route: &Route) -> 
     let call = Call::new(api, caller, params, route)?;
     match (route.operation.run)(&call)? {
         Step::Answer(answer) => Ok(answer),
-        Step::Write(input, then) => then(call.handle(*input)?),
+        Step::Write(input, then) => then(Box::pin(api.write(*input)).await?),
         Step::Propose(proposal, then) => then(Box::pin(api.propose(*proposal)).await?),
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     http::nacos::{
         Answer, Call, Fault,
         Generation::{V1, V2, V3},
-        Route, Step,
+        Route, Step, guard,
         operation::{
             Kind,
             Method::{Get, Put},
@@ -63,7 +63,7 @@ const LOG: Operation = Operation {
 
 fn metrics(call: &Call<'_>) -> Result<Step, Fault> {
     let only_status = call.given("onlyStatus").is_none() || call.read_flag("onlyStatus")?;
-    let status = call.api.switches().server_status().name();
+    let status = guard::status(&call.api.switches(), call.api.cluster().phase).name();
     if only_status {
         return Ok(Answer::json(&json!({"status": status})));
     }

@@ -6,6 +6,7 @@ use crate::http::nacos::{
     Answer, Call, Fault, Generation,
     Generation::{V1, V2, V3},
     Route, Step,
+    members::host_and_port,
     operation::{Kind, Method::Get, Operation, Param},
 };
 
@@ -65,7 +66,7 @@ const LIVENESS: Operation = Operation {
 
 const READINESS: Operation = Operation {
     name: "isReady",
-    summary: "Says whether the server takes new work: not while it stops.",
+    summary: "Says whether the server takes new work: not while it starts or stops.",
     params: &[],
     faults: &[500],
     run: readiness,
@@ -86,12 +87,14 @@ impl Generation {
 
 /// All values are texts. Those on configurations are what the reference says by default; consoles look for some of them.
 fn state(call: &Call<'_>) -> Value {
+    let cluster = call.api.cluster();
+    let mode = if cluster.peers.is_empty() { "standalone" } else { "cluster" };
     json!({
         "version": call.generation.release(),
-        "standalone_mode": "standalone",
-        "startup_mode": "standalone",
+        "standalone_mode": mode,
+        "startup_mode": mode,
         "function_mode": "naming",
-        "server_port": call.api.process.address.port().to_string(),
+        "server_port": host_and_port(&cluster.address).1,
         "auth_enabled": "false",
         "auth_system_type": "nacos",
         "auth_admin_request": "false",
@@ -136,7 +139,7 @@ fn fine(call: &Call<'_>) -> Step {
 }
 
 fn readiness(call: &Call<'_>) -> Result<Step, Fault> {
-    if call.api.process.is_ready() {
+    if call.api.is_ready() {
         return Ok(fine(call));
     }
     Err(Fault::server_error("naming not in readiness".to_owned()))

@@ -1,6 +1,6 @@
 //! Recorded cases that take minutes, in paused time: the handlers and the core of a node, without its sockets.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use roster::{
     config::RawSettings,
@@ -49,8 +49,16 @@ pub fn on_node<T, F: Future<Output = T>>(act: impl FnOnce(Target) -> F) -> T {
         let connections = Connections::new(runtime.clone(), settings.connection);
         let metrics = Metrics::install().expect("metrics");
         let (_running, stopping) = watch::channel(false);
-        let process = Process { address: SocketAddr::from(([127, 0, 0, 1], 8_848)), stopping, log: None };
-        let target = Target::Handlers(http::router(Api::new(connections, metrics, process), &settings.http));
+        let process = Process { stopping, log: None };
+        let target = Target::Handlers(http::router(
+            Api::new(
+                connections,
+                metrics,
+                roster::peer::Peers::new(runtime.clone(), &roster::peer::Settings::default()).expect("no members"),
+                process,
+            ),
+            &settings.http,
+        ));
         tokio::spawn(async move { runtime.dispatch(drop, std::future::pending()).await });
         act(target).await
     })
