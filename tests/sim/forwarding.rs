@@ -11,7 +11,7 @@ use roster::{
 use crate::{
     client_ip,
     event::{Answer, AtClient, AtHost, Event, Micros, Request, SECOND},
-    service,
+    properties, service,
     serving::content,
     world::World,
 };
@@ -52,17 +52,17 @@ impl World {
             self.give_back(client, ticket, None);
             return;
         }
-        let process = self.hosts[host].process.as_mut().expect("it serves");
-        let cluster = process.node.cluster().clone();
-        let target = cluster.forward_to(&address_id(client, &request)).and_then(|id| cluster.peer(id));
+        let cluster = self.hosts[host].process.as_ref().expect("it serves").node.cluster().clone();
+        let target = cluster.forward_to(&address_id(client)).and_then(|id| cluster.peer(id));
         let target = target.and_then(|peer| self.hosts.iter().position(|other| other.address == peer.address));
         let Some(target) = target else {
             let answer = self.perform(host, client, &request).map(|(answer, _)| answer);
-            self.give_back(client, ticket, answer);
+            self.finish(host, (client, ticket), &request, answer);
             return;
         };
         let life = self.hosts[host].life;
-        process_forwarded(self, host, ticket, client, &request);
+        let process = self.hosts[host].process.as_mut().expect("it serves");
+        process.forwarded.insert(ticket, (client, request.clone()));
         if let Some(at) = self.network.once(self.now, host, target) {
             let what = AtHost::Forwarded { from: host, life, ticket, client, request };
             self.at(at, Event::Host { host: target, what });
@@ -80,12 +80,20 @@ impl World {
             Some(answer) => Some(answer),
             None => self.perform(host, client, &request).map(|(answer, _)| answer),
         };
+        self.finish(host, (client, ticket), &request, answer);
+    }
+
+    /// Answers a caller at the node that it asked.
+    fn finish(&mut self, host: usize, (client, ticket): (usize, u64), request: &Request, answer: Option<Answer>) {
+        if let Some(Answer::Published { .. }) = answer {
+            properties::written(self, host, &address_id(client), request);
+        }
         self.give_back(client, ticket, answer);
     }
 
     /// Does what a caller asks, and tells what came of it.
     fn perform(&mut self, host: usize, client: usize, request: &Request) -> Option<(Answer, Option<Arc<ClientState>>)> {
-        let id = address_id(client, request);
+        let id = address_id(client);
         let input = match request {
             Request::Publish { service: to, revision, ports, shared, .. } => {
                 let Published::One(instance) = content(client, *revision, ports, *shared, false) else {
@@ -125,12 +133,7 @@ impl World {
     }
 }
 
-fn process_forwarded(world: &mut World, host: usize, ticket: u64, client: usize, request: &Request) {
-    let process = world.hosts[host].process.as_mut().expect("it serves");
-    process.forwarded.insert(ticket, (client, request.clone()));
-}
-
 /// The client that a caller speaks for: each program publishes one address.
-pub fn address_id(client: usize, _: &Request) -> ClientId {
+pub fn address_id(client: usize) -> ClientId {
     ClientId::address(&client_ip(client), 80)
 }

@@ -6,10 +6,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use compact_str::CompactString;
 use roster::{
-    distro, member,
     model::{ClientId, ClientState, Millis, NodeId, Now, Tick},
-    node::{Input, LOADING_MILLIS, Membership, Node, Output, Rejection, Reply, Settings},
-    push, registry,
+    node::{Input, Membership, Node, Output, Rejection, Reply, Settings},
     wire::peer::Phase,
 };
 
@@ -20,20 +18,6 @@ use crate::{
     weakness::Weakness,
 };
 
-const SETTINGS: Settings = Settings {
-    registry: registry::Limits { empty_service_expiry: 60_000, encodings: 1_000_000 },
-    push: push::Settings {
-        window: 100,
-        window_max: 1_000,
-        storm_bytes: 256 * 1024,
-        ack_timeout: 5_000,
-        retry: 1_000,
-        retry_max: 30_000,
-    },
-    member: member::Settings::DEFAULT,
-    distro: distro::Settings::DEFAULT,
-    loading_limit: LOADING_MILLIS,
-};
 /// The true wall clock when the world begins.
 const EPOCH: Millis = 1_700_000_000_000;
 /// As in `runtime`.
@@ -136,7 +120,7 @@ impl Host {
         }
         self.ticks_from = now / MILLI;
         let membership = Membership { this: self.disk.node, address: self.address.clone(), peers };
-        let node = Node::new(SETTINGS, membership, self.now(now), self.disk.ceiling);
+        let node = Node::new(Settings::DEFAULT, membership, self.now(now), self.disk.ceiling);
         self.life += 1;
         self.process = Some(Process {
             node,

@@ -12,7 +12,7 @@ use crate::{
     SHARED_IP, client_ip,
     event::{Answer, AtClient, AtHost, List, MILLI, Request, SECOND},
     host::{DUTY_PERIOD, Session},
-    service,
+    properties, service,
     world::World,
 };
 
@@ -96,14 +96,16 @@ impl World {
         else {
             return;
         };
-        let input = session_input(id, client, request);
+        let input = session_input(id.clone(), client, request);
         let answer = match self.feed(host, input) {
             Some(Ok(reply)) => answer(request, reply),
             Some(Err(rejection)) => self.rejected(host, request, &rejection),
             None => return,
         };
-        if let Answer::Subscribed { list } = &answer {
-            self.leaves(host, connection, list);
+        match &answer {
+            Answer::Subscribed { list } => self.leaves(host, connection, list),
+            Answer::Published { .. } => properties::written(self, host, &id, request),
+            _ => {}
         }
         self.tell(host, connection, |connection| AtClient::Answered { connection, answer });
     }

@@ -132,6 +132,8 @@ pub struct Publishing {
     pub wanted: Option<Content>,
     /// The revision that was answered on this connection, and when.
     pub confirmed: Option<(u32, Micros)>,
+    /// The same of any connection, since it was first answered.
+    pub stood: Option<(u32, Micros)>,
     /// Whether something may be published that is not wanted.
     pub leftover: Option<u32>,
     /// When a withdrawal was last answered.

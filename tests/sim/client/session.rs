@@ -264,6 +264,8 @@ impl World {
             Answer::Published { service, revision } => {
                 if let Some(publishing) = told.publishes.get_mut(&service) {
                     publishing.confirmed = Some((revision, now));
+                    publishing.stood =
+                        publishing.stood.filter(|(stood, _)| *stood == revision).or(Some((revision, now)));
                 }
             }
             Answer::Withdrawn { service, revision } => {

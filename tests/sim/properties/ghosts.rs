@@ -1,8 +1,6 @@
 //! Property 4, first half. No instance outlives the end of its client, when its owner tells, or the confirmed death of
 //! its owner and the lease.
 
-use roster::model::ClientId;
-
 use crate::{
     event::{Micros, SECOND},
     host::Entry,
@@ -76,8 +74,7 @@ fn withdrawn(world: &World, host: usize, service: u8, entry: &Entry, connection:
 }
 
 fn beating_ghost(world: &World, host: usize, service: u8, entry: &Entry) -> Option<String> {
-    let client =
-        (0..world.clients.len()).find(|client| ClientId::address(&crate::client_ip(*client), 80) == entry.client);
+    let client = (0..world.clients.len()).find(|client| crate::forwarding::address_id(*client) == entry.client);
     let Some(client) = client else { return Some(format!("{entry:?} is nobody's")) };
     let (now, publishing) = (world.now, world.clients[client].publishes.get(&service));
     if publishing.is_some_and(|publishing| publishing.wanted.is_some()) {

@@ -6,10 +6,13 @@ mod ghosts;
 mod index;
 mod presence;
 mod pushed;
+mod restored;
 mod stamps;
 mod versions;
+mod written;
 
 pub use stamps::dropped;
+pub use written::look as written;
 
 use crate::{
     client::Held,
@@ -45,6 +48,7 @@ impl Properties {
         let at_end = world.now + SECOND > world.plan.ends_at;
         properties.presence.look(world, &views);
         ghosts::look(world, &views);
+        restored::look(world, &views);
         properties.pushed.look(world);
         if properties.looks.is_multiple_of(SELDOM) || at_end {
             index::look(world);

@@ -23,7 +23,7 @@ impl Versions {
         let mut ids: Vec<(ClientId, Option<Connection>)> =
             sessions.map(|(id, connection)| (id.clone(), Some(connection.clone()))).collect();
         let beating = world.clients.iter().filter(|client| client.kind.beats());
-        ids.extend(beating.map(|client| (ClientId::address(&crate::client_ip(client.number), 80), None)));
+        ids.extend(beating.map(|client| (crate::forwarding::address_id(client.number), None)));
         for (id, connection) in ids {
             let states: Vec<_> = (0..world.hosts.len()).map(|host| state(world, host, &id)).collect();
             let owner = connection.and_then(|connection| {
