@@ -111,7 +111,13 @@ impl World {
     }
 
     pub fn detect(&mut self, from: usize, to: usize, stream: u32) {
-        let dead = self.network.is_cut(from, to) || self.hosts[to].paused > 0 || self.hosts[to].process.is_none();
+        let target = &self.hosts[to];
+        // Another process at the same place knows nothing of it.
+        let other = match self.network.link(from, to).stream {
+            Stream::Open { life, .. } => target.process.is_none() || target.life != life,
+            Stream::Closed | Stream::Dialling => false,
+        };
+        let dead = other || self.network.is_cut(from, to) || target.paused > 0;
         if dead && self.network.link(from, to).number == stream {
             self.break_stream(from, to);
         }
