@@ -96,6 +96,9 @@ pub enum Merged {
 }
 
 impl HybridClock {
+    /// Milliseconds below the ceiling that are for stamps: changes of one service that readers see within a moment.
+    const ROOM: Millis = 2_000;
+
     /// A clock that starts above `stored`, the ceiling an earlier run left on disk.
     pub fn above(stored: Millis) -> Self {
         let first = stored.saturating_add(1);
@@ -106,13 +109,18 @@ impl HybridClock {
     pub fn now(&mut self, now: Now) -> Millis {
         let (from, since) = self.base;
         let elapsed = now.tick.since(since);
-        let run_on = (from + elapsed - elapsed / 1_000).min(self.ceiling);
+        let run_on = (from + elapsed - elapsed / 1_000).min(self.reach());
         self.last = self.last.max(run_on);
         if now.wall >= self.last {
             self.last = now.wall;
             self.base = (now.wall, now.tick);
         }
         self.last
+    }
+
+    /// How far the clock goes without the wall clock: stamps must find room above it.
+    fn reach(&self) -> Millis {
+        self.ceiling.saturating_sub(Self::ROOM)
     }
 
     /// Follows the time that another node told at a moment, unless that is more than `skew` ahead of this clock.
@@ -124,9 +132,9 @@ impl HybridClock {
         if told > here.saturating_add(skew) {
             return Merged::Skewed;
         }
-        self.last = here.max(told.min(self.ceiling));
+        self.last = here.max(told.min(self.reach()));
         self.base = (self.last, now.tick);
-        if told > self.ceiling { Merged::NeedsCeiling(told) } else { Merged::Followed }
+        if told > self.reach() { Merged::NeedsCeiling(told) } else { Merged::Followed }
     }
 
     /// A stamp at a moment, not below `floor` unless that would pass the ceiling.
@@ -177,7 +185,7 @@ mod tests {
         assert!(clock.now(at(1_010, 6_010)) >= 35_999);
         assert_eq!(clock.merge(at(1_010, 6_010), 99_000, 60_000), Merged::Skewed);
         assert_eq!(clock.merge(at(1_010, 6_010), 50_000, 60_000), Merged::NeedsCeiling(50_000));
-        assert_eq!(clock.now(at(1_010, 6_010)), 40_000);
+        assert_eq!(clock.now(at(1_010, 6_010)), 38_000);
     }
 
     #[test]

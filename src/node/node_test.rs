@@ -99,7 +99,13 @@ impl Scene {
         }
         self.wall += end.since(self.tick);
         self.tick = end;
+        self.raise_ceiling();
         all
+    }
+
+    fn raise_ceiling(&mut self) {
+        let time = self.node.time(self.now());
+        self.handle(Input::CeilingStored(time + 10_000));
     }
 
     fn ack(&mut self, push: &Push) {
@@ -181,8 +187,6 @@ fn a_forgotten_service_does_not_take_its_stamps_along() {
         // The wall clock is set back while the service is forgotten.
         let wall = scene.wall;
         scene.pass(61_000);
-        let time = scene.node.time(scene.now());
-        scene.handle(Input::CeilingStored(time + 10_000));
         scene.wall = wall - 5_000;
         assert_eq!(scene.node.stats().size.services, 0);
         shown.take(scene.query("s"));
