@@ -58,9 +58,9 @@ impl Distro {
 
     fn in_bucket(&self, owner: Incarnation, bucket: u8) -> Vec<RecordNo> {
         let Some(holdings) = self.records.holdings(owner) else { return Vec::new() };
-        let (first, next) = (RecordNo::FIRST, bucket.checked_add(1));
-        let behind = holdings.records.range((bucket, first)..);
-        behind.take_while(|(of, _)| Some(*of) != next).map(|(_, number)| *number).collect()
+        let behind = holdings.records.range((bucket, RecordNo::FIRST)..);
+        // Most of the next buckets may be empty: it ends where any other begins.
+        behind.take_while(|(of, _)| *of == bucket).map(|(_, number)| *number).collect()
     }
 
     /// What the contents of an owner's buckets, as they were at its time `at`, say about its copies here. Whatever it does

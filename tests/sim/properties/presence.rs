@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use roster::{model::ClientId, node::Input};
+
 use crate::{
     client::{Client, Content, Held, Link, entries},
     event::{List, Micros, SECOND},
@@ -28,21 +30,31 @@ impl Presence {
     pub fn look(&mut self, world: &mut World, views: &Views) {
         let Self(claims) = self;
         claims.retain(|(client, service, host), shown| stands(world, *client, *service, *host, shown));
-        let mut failure = None;
+        let mut failure: Option<(usize, usize, String)> = None;
         for (host, views) in views.serving() {
             for (service, view) in views.iter().enumerate() {
                 for client in 0..world.clients.len() {
                     let place = (client, service as u8, host);
                     if let Some(what) = judge(world, claims, place, view) {
-                        failure.get_or_insert(format!("host {host}, service {service}, client {client}: {what}"));
+                        let what = format!("host {host}, service {service}, client {client}: {what}");
+                        failure.get_or_insert((client, host, what));
                     }
                 }
             }
         }
-        if let Some(what) = failure {
-            world.fail("presence", what);
+        if let Some((client, host, what)) = failure {
+            let known = known(world, client, host);
+            world.fail("presence", format!("{what}; the node knows {known}"));
         }
     }
+}
+
+/// What a node knows of the connections of a client, for whoever reads of a failure.
+fn known(world: &mut World, client: usize, host: usize) -> String {
+    let connections = world.oracle.connections.iter().filter(|(_, connection)| connection.client == client);
+    let ids: Vec<ClientId> = connections.map(|(id, _)| id.clone()).collect();
+    let states = ids.into_iter().map(|id| format!("{:?}", world.hosts[host].take(world.now, Input::ClientState(id))));
+    states.collect::<Vec<_>>().join("; ")
 }
 
 /// Whether what was shown must still be shown.
