@@ -1,6 +1,6 @@
 # What people run; `make verify` is the gate that every change passes.
 
-.PHONY: run verify test fix clients bench fuzz
+.PHONY: run verify test fix clients bench fuzz sim
 
 run: ## a node on this machine
 	cargo run --release -- server
@@ -28,3 +28,8 @@ fuzz: ## what reads bytes from outside, for a minute each; needs a nightly compi
 		&& cargo +nightly fuzz run ack -- -max_total_time=60 \
 		&& cargo +nightly fuzz run http -- -max_total_time=60 \
 		&& cargo +nightly fuzz run frame -- -max_total_time=60
+
+SEEDS ?= 1000
+FROM ?= 1
+sim: ## a simulated cluster under faults: so many seeds from there on
+	SEEDS=$(SEEDS) FROM=$(FROM) cargo test --release --test sim many -- --ignored --nocapture

@@ -20,6 +20,7 @@ pub(super) fn fingerprint(state: &ClientState) -> u64 {
     let mut hash = Hasher(Xxh3::new());
     hash.text(state.id.as_str());
     hash.number(state.version.time.0);
+    hash.number(state.version.heard.0);
     hash.0.update(&state.version.node.0.to_le_bytes());
     hash.number(state.publications.len() as u64);
     for publication in &state.publications {
@@ -99,7 +100,7 @@ mod tests {
             Instance { ip: "10.0.0.1".into(), port: 80, metadata: labels.into_iter().collect(), ..Instance::default() };
         ClientState {
             id: ClientId::address("10.0.0.1", 80),
-            version: Version { time: HybridTime::at(7), node: NodeId(1) },
+            version: Version::written(HybridTime::at(7), NodeId(1)),
             owner: Incarnation { node: NodeId(1), since: 5 },
             lease: None,
             attributes: Attributes::default(),

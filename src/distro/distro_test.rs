@@ -34,7 +34,7 @@ pub(super) fn told(id: &str, time: u64, owner: Incarnation, port: u16) -> Client
         Publication { service: key("s"), published: HybridTime(time), beating: false, content: instances([port]) };
     ClientState {
         id: id.into(),
-        version: Version { time: HybridTime(time), node: owner.node },
+        version: Version::written(HybridTime(time), owner.node),
         owner,
         lease: None,
         attributes: Attributes::default(),
@@ -101,9 +101,9 @@ impl Side {
         self.apply(Command::register(&id.into(), key("s"), content));
         let given = &mut self.given;
         let client = self.registry.client_no(&id.into()).expect("connected");
-        self.distro.changed(self.now, client, &self.registry, |above| {
-            *given = given.next().max(above.next());
-            *given
+        self.distro.changed(self.now, client, &self.registry, |before| {
+            *given = given.next().max(before.latest().next());
+            Version::written(*given, OWN.node)
         });
     }
 
@@ -116,7 +116,7 @@ impl Side {
     pub(super) fn disconnect(&mut self, id: &str) {
         let client = self.registry.client_no(&id.into()).expect("connected");
         self.apply(Command::Disconnect(id.into()));
-        self.distro.disconnected(self.now, client, HybridTime::next);
+        self.distro.disconnected(self.now, client, later);
         self.check();
     }
 
@@ -177,7 +177,7 @@ impl Side {
         let (mut found, began) = (Vec::new(), self.now);
         while let Some(due) = self.distro.next_due().filter(|due| *due <= end) {
             self.now = self.now.max(due);
-            let due = self.distro.expire(self.now, &self.cluster, |_| true, HybridTime::next);
+            let due = self.distro.expire(self.now, &self.cluster, |_| true, later);
             for due in due {
                 if let Due::LeaseOver(id) = &due {
                     self.apply(Command::Disconnect(id.clone()));
@@ -193,6 +193,11 @@ impl Side {
         self.now = end;
         found
     }
+}
+
+/// What a node of these tests makes of whatever was.
+pub(super) fn later(before: Version) -> Version {
+    Version::written(before.latest().next(), OWN.node)
 }
 
 pub(super) fn shown(id: &str, ports: &[u16]) -> (String, Vec<u16>) {

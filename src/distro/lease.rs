@@ -15,7 +15,7 @@ const BY_AGENT: [(&str, Millis); 4] = [
 pub const LONGEST_LEASE_MILLIS: Millis = 35_000;
 
 /// How long what a client publishes stays after its owner is gone.
-pub(super) fn lease(client: &Attributes) -> Millis {
+pub fn lease(client: &Attributes) -> Millis {
     let of = |(agent, lease): (&str, Millis)| client.agent.starts_with(agent).then_some(lease);
     BY_AGENT.into_iter().find_map(of).unwrap_or(LONGEST_LEASE_MILLIS)
 }

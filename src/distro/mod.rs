@@ -27,7 +27,7 @@ mod verify_test;
 
 use std::sync::Arc;
 
-pub use lease::LONGEST_LEASE_MILLIS;
+pub use lease::{LONGEST_LEASE_MILLIS, lease};
 
 use crate::{
     member::Cluster,
@@ -140,33 +140,33 @@ impl Distro {
     }
 
     /// A client of this node publishes something else than before, or nothing any more. It is this node's own from now on,
-    /// whosever it was. `give` gives a time above another.
+    /// whosever it was. `next` gives a version above another.
     pub fn changed(
         &mut self,
         now: Tick,
         client: ClientNo,
         registry: &Registry,
-        give: impl FnOnce(HybridTime) -> HybridTime,
+        next: impl FnOnce(Version) -> Version,
     ) {
         let id = registry.client_id(client);
-        let before = self.records.find(id).map(|number| self.records.get(number).version.time).unwrap_or_default();
-        let version = Version { time: give(before), node: self.this.node };
+        let known = self.records.find(id).map(|number| self.records.get(number).version);
+        let version = next(known.unwrap_or(Version::written(HybridTime::default(), self.this.node)));
         if registry.publishes_for(client).len() > 0 {
             let number = self.records.put(id, Some(client), version, self.this);
             self.unbury(number);
             self.orphans.remove(number);
             self.mark_for_all(now, number);
-        } else if before != HybridTime::default() {
+        } else if known.is_some() {
             let id = id.clone();
             self.bury(now, &id, version, self.this);
         }
     }
 
     /// A client of this node is gone.
-    pub fn disconnected(&mut self, now: Tick, client: ClientNo, give: impl FnOnce(HybridTime) -> HybridTime) {
+    pub fn disconnected(&mut self, now: Tick, client: ClientNo, next: impl FnOnce(Version) -> Version) {
         let Some(number) = self.records.of(client) else { return };
         let record = self.records.get(number);
-        let (id, version) = (record.id.clone(), Version { time: give(record.version.time), node: self.this.node });
+        let (id, version) = (record.id.clone(), next(record.version));
         self.bury(now, &id, version, self.this);
     }
 

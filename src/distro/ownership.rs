@@ -1,12 +1,15 @@
 //! What becomes of clients when members come and go: orphans, leases, and who takes over.
 
 use crate::{
-    distro::{Distro, lease::lease, outbox::Outbox, record::RecordNo},
+    distro::{Distro, LONGEST_LEASE_MILLIS, lease::lease, outbox::Outbox, record::RecordNo},
     member::{Cluster, Transition},
-    model::{ClientId, ClientState, HybridTime, Incarnation, Millis, Tick, Version, limits},
+    model::{ClientId, ClientState, Incarnation, Millis, Tick, Version, limits},
     registry::{ClientNo, Registry},
     wire::peer::Phase,
 };
+
+/// What is left of a tombstone's time when no node keeps the client any more: its lease was over long ago.
+const OLD_GRAVE: Millis = limits::TOMBSTONE_MILLIS - 2 * LONGEST_LEASE_MILLIS;
 
 /// What came due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +29,11 @@ impl Distro {
         }
         let is_told = |number: &RecordNo| {
             let record = self.records.get(*number);
-            record.client.is_some() && (record.owner == self.this || !cluster.is_alive(record.owner))
+            match record.client {
+                Some(_) => record.owner == self.this || !cluster.is_alive(record.owner),
+                // What it may have kept of its earlier life does not bring this back.
+                None => self.tombstones.due(*number).is_some_and(|due| due > now + OLD_GRAVE),
+            }
         };
         let told: Vec<RecordNo> = self.records.behind(None).filter(is_told).collect();
         for number in told {
@@ -104,13 +111,13 @@ impl Distro {
 
     /// Takes note that this node is asked to change a client, or heard it, that was another's: it is this one's from now on.
     /// Says whether that is news.
-    pub fn claim(&mut self, now: Tick, client: ClientNo, give: impl FnOnce(HybridTime) -> HybridTime) -> bool {
+    pub fn claim(&mut self, now: Tick, client: ClientNo, next: impl FnOnce(Version) -> Version) -> bool {
         let Some(number) = self.records.of(client) else { return false };
         let record = self.records.get(number);
         if record.owner == self.this {
             return false;
         }
-        let (id, version) = (record.id.clone(), Version { time: give(record.version.time), node: self.this.node });
+        let (id, version) = (record.id.clone(), next(record.version));
         self.records.put(&id, Some(client), version, self.this);
         self.reviews.remove(number);
         self.counts.claimed += 1;
@@ -125,12 +132,12 @@ impl Distro {
         now: Tick,
         cluster: &Cluster,
         mut may_go: impl FnMut(ClientNo) -> bool,
-        mut give: impl FnMut(HybridTime) -> HybridTime,
+        mut next: impl FnMut(Version) -> Version,
     ) -> Vec<Due> {
         let mut due = Vec::new();
         for _ in 0..limits::REVIEWS_PER_POLL {
             let Some((number, ())) = self.reviews.pop_due(now) else { break };
-            due.extend(self.review(now, number, cluster, &mut give));
+            due.extend(self.review(now, number, cluster, &mut next));
         }
         for _ in 0..limits::REVIEWS_PER_POLL {
             let Some((number, ())) = self.orphans.pop_due(now) else { break };
@@ -139,9 +146,9 @@ impl Distro {
                 self.orphans.add(number, (), now + limits::BRAKE_RETRY_MILLIS);
                 continue;
             }
-            let id = record.id.clone();
-            // No tombstone: only its owner could say that it is gone, and may come back to say that it is not.
-            self.forget(number);
+            // Gone at the version it had: nothing older brings it back, but its owner may come back and say that it lives.
+            let (id, version, owner) = (record.id.clone(), record.version, record.owner);
+            self.bury(now, &id, version, owner);
             self.counts.leases_over += 1;
             due.push(Due::LeaseOver(id));
         }
@@ -161,7 +168,7 @@ impl Distro {
         now: Tick,
         number: RecordNo,
         cluster: &Cluster,
-        give: &mut impl FnMut(HybridTime) -> HybridTime,
+        next: &mut impl FnMut(Version) -> Version,
     ) -> Option<Due> {
         let record = self.records.get(number);
         let (client, owner) = (record.client?, record.owner);
@@ -185,7 +192,7 @@ impl Distro {
             self.reviews.add(number, (), now + limits::REPAIR_MILLIS);
             return None;
         }
-        self.claim(now, client, give);
+        self.claim(now, client, next);
         Some(Due::TakenOver(client))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    distro_test::{OTHER, OWN, Side, THIRD, life, shown, told},
+    distro_test::{OTHER, OWN, Side, THIRD, later, life, shown, told},
     *,
 };
 use crate::{
@@ -129,7 +129,7 @@ fn a_client_of_the_dead_is_handed_to_whoever_is_responsible_after_a_while() {
     side.distro.review_all(side.now, &side.cluster);
     let after = |side: &mut Side, millis| {
         side.now = side.now + millis;
-        side.distro.expire(side.now, &side.cluster, |_| true, HybridTime::next);
+        side.distro.expire(side.now, &side.cluster, |_| true, later);
         side.sent(1)
     };
     assert_eq!(after(&mut side, limits::TAKE_OVER_MILLIS - 1), []);

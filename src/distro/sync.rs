@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     distro::{Distro, digest, record::RecordNo},
-    model::{ClientId, ClientState, HybridTime, Incarnation, Tick, Version, limits},
+    model::{ClientId, ClientState, Incarnation, Tick, Version, limits},
     registry::Registry,
     wire::peer::{Digest, Message},
 };
@@ -103,8 +103,7 @@ impl Distro {
                 (Some(number), _) => self.outboxes[place].mark(now, number, &self.settings),
                 // Long gone here. Just above what they hold, so that whoever knows better wins.
                 (None, Some(theirs)) => {
-                    let version = Version { time: theirs.time.next(), node: self.this.node };
-                    self.bury(now, &id, version, self.this);
+                    self.bury(now, &id, theirs.silent(self.this.node), self.this);
                 }
                 (None, None) => {}
             }
@@ -130,10 +129,5 @@ impl Distro {
             attributes: record.client.map(|client| registry.attributes(client).clone()).unwrap_or_default(),
             publications: record.client.map(|client| registry.publications(client)).unwrap_or_default(),
         }
-    }
-
-    /// A time that is later than `before`, and no more: silence proves little, and whoever has heard the client says later.
-    pub fn barely_later(before: HybridTime) -> HybridTime {
-        before.next()
     }
 }

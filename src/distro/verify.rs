@@ -59,6 +59,7 @@ impl Distro {
     fn in_bucket(&self, owner: Incarnation, bucket: u8) -> Vec<RecordNo> {
         let Some(holdings) = self.records.holdings(owner) else { return Vec::new() };
         let behind = holdings.records.range((bucket, RecordNo::FIRST)..);
+        // Most of the next buckets may be empty: it ends where any other begins.
         behind.take_while(|(of, _)| *of == bucket).map(|(_, number)| *number).collect()
     }
 
@@ -80,7 +81,7 @@ impl Distro {
             let told: BTreeSet<&ClientId> = contents.clients.iter().map(|(id, ..)| id).collect();
             for number in self.in_bucket(owner, contents.bucket) {
                 let record = self.records.get(number);
-                if record.version.time > at || told.contains(&record.id) {
+                if record.version.latest() > at || told.contains(&record.id) {
                     continue;
                 }
                 if record.id.is_address() {

@@ -131,7 +131,7 @@ fn a_bucket_has_its_own_clients_only() {
 #[test]
 fn what_differs_is_asked_for_or_told() {
     let mut side = Side::linked();
-    let version = |time| Version { time: HybridTime(time), node: OTHER.node };
+    let version = |time| Version::written(HybridTime(time), OTHER.node);
     side.learn(&told("a", 5, OTHER, 1));
     let hash = digest::fingerprint(&told("a", 5, OTHER, 1));
     let mut wanted = |told: (u64, u64)| {
@@ -151,7 +151,7 @@ fn what_differs_is_asked_for_or_told() {
 #[test]
 fn who_is_asked_for_what_is_long_gone_says_so_barely_later() {
     let mut side = Side::linked();
-    let theirs = Version { time: HybridTime(7), node: OTHER.node };
+    let theirs = Version::written(HybridTime(7), OTHER.node);
     side.distro.wanted(side.now, 0, vec![("a".into(), Some(theirs)), ("b".into(), None)]);
     assert_eq!(side.sent(0), [(1, vec![shown("a", &[])])]);
     assert_eq!(side.learn(&told("a", 8, THIRD, 1)), Judgement::Newer, "whoever heard it later wins");

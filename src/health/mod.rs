@@ -62,6 +62,8 @@ pub struct Health {
     due: DelayedTasks<Key, ()>,
     /// Those that would be removed if they might.
     held: BTreeSet<Key>,
+    /// Those taken over from another node and not registered since: what is known of them may be old.
+    inherited: BTreeSet<Key>,
     counts: Counts,
 }
 
@@ -79,6 +81,7 @@ impl Health {
     /// Expects beats for what `client` publishes, from now on and by what is published now. To be called too when an
     /// instance that beats is published anew or turned healthy: silence may count earlier than before.
     pub fn watch(&mut self, now: Tick, service: ServiceNo, client: ClientNo, registry: &Registry) {
+        self.inherited.remove(&(service, client));
         self.last.insert((service, client), now);
         let instance = published(registry, service, client).expect("what is watched is published");
         if let Some(at) = silence_counts(instance, now) {
@@ -86,10 +89,22 @@ impl Health {
         }
     }
 
+    /// Expects beats for what `client` published at another node, which may not have told the newest.
+    pub fn inherit(&mut self, now: Tick, service: ServiceNo, client: ClientNo, registry: &Registry) {
+        self.watch(now, service, client, registry);
+        self.inherited.insert((service, client));
+    }
+
+    /// Whether what is known of an instance that beats came from another node and was not registered since.
+    pub fn is_inherited(&self, service: ServiceNo, client: ClientNo) -> bool {
+        self.inherited.contains(&(service, client))
+    }
+
     /// Expects no more beats for what `client` publishes.
     pub fn forget(&mut self, service: ServiceNo, client: ClientNo) {
         self.last.remove(&(service, client));
         self.held.remove(&(service, client));
+        self.inherited.remove(&(service, client));
         self.due.remove((service, client));
     }
 

@@ -4,14 +4,39 @@ use crate::model::{Attributes, ClientId, HybridTime, Incarnation, Millis, NodeId
 
 /// Which state of a client is newer, the same on all nodes.
 ///
-/// Made by the node that owns the client at a change; a node that takes a client over continues above. Ordered by time,
-/// then by node, so that no two states of a client ever compare equal but are different.
+/// Made by the node that owns the client. What the client itself wrote last counts first: whoever only heard it, or did not,
+/// has nothing to say about what it publishes. Ordered by its parts, so that no two different states of a client compare
+/// equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// When it was made.
+    /// When the client wrote.
     pub time: HybridTime,
+    /// When it was last heard by a node that then made a version; a little later when it was not heard.
+    pub heard: HybridTime,
     /// Who made it.
     pub node: NodeId,
+}
+
+impl Version {
+    /// Of something that a client wrote.
+    pub fn written(time: HybridTime, node: NodeId) -> Self {
+        Self { time, heard: time, node }
+    }
+
+    /// Of the same content, by a node that heard the client at `heard`.
+    pub fn heard(self, heard: HybridTime, node: NodeId) -> Self {
+        Self { heard, node, ..self }
+    }
+
+    /// Of what comes of silence: just above this one, so that whoever heard the client since knows better.
+    pub fn silent(self, node: NodeId) -> Self {
+        Self { heard: self.heard.next(), node, ..self }
+    }
+
+    /// The later of its times.
+    pub fn latest(self) -> HybridTime {
+        self.time.max(self.heard)
+    }
 }
 
 /// All that a client publishes, at one version.

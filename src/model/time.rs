@@ -99,10 +99,10 @@ impl HybridClock {
     /// Milliseconds below the ceiling that are for stamps: changes of one service that readers see within a moment.
     const ROOM: Millis = 2_000;
 
-    /// A clock that starts above `stored`, the ceiling an earlier run left on disk.
-    pub fn above(stored: Millis) -> Self {
+    /// A clock that starts at `tick` above `stored`, the ceiling an earlier run left on disk.
+    pub fn above(stored: Millis, tick: Tick) -> Self {
         let first = stored.saturating_add(1);
-        Self { last: first, base: (first, Tick(0)), ceiling: first, given: HybridTime::default() }
+        Self { last: first, base: (first, tick), ceiling: first, given: HybridTime::default() }
     }
 
     /// The hybrid time at a moment.
@@ -142,8 +142,10 @@ impl HybridClock {
     /// Only a service that changes and is read thousands of times a second for seconds on end runs that far ahead of the
     /// clock; it then repeats a stamp rather than use one that a restart could repeat.
     pub fn stamp(&mut self, now: Now, floor: Millis) -> Millis {
-        let ceiling = self.ceiling;
-        self.now(now).max(floor.min(ceiling))
+        let here = self.now(now);
+        // After a pause the wall clock may be past the ceiling, which is about to follow it.
+        let most = if here > self.ceiling { here + Self::ROOM } else { self.ceiling };
+        here.max(floor.min(most))
     }
 
     /// A time that was not given before and is later than `above`.
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn never_goes_back_when_the_wall_clock_does_and_runs_on_by_ticks() {
-        let mut clock = HybridClock::above(0);
+        let mut clock = HybridClock::above(0, Tick(0));
         clock.raise_ceiling(100_000);
         assert_eq!(clock.now(at(0, 5_000)), 5_000);
         assert_eq!(clock.now(at(0, 1_000)), 5_000);
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn follows_a_faster_clock_also_when_it_is_gone() {
-        let mut clock = HybridClock::above(0);
+        let mut clock = HybridClock::above(0, Tick(0));
         clock.raise_ceiling(40_000);
         clock.now(at(0, 5_000));
         assert_eq!(clock.merge(at(10, 5_010), 35_000, 60_000), Merged::Followed);
@@ -190,16 +192,16 @@ mod tests {
 
     #[test]
     fn a_restart_begins_above_everything_stamped_before() {
-        let mut before = HybridClock::above(0);
+        let mut before = HybridClock::above(0, Tick(0));
         before.raise_ceiling(20_000);
         let stamped = before.stamp(at(0, 10_000), 19_999);
-        let mut after = HybridClock::above(20_000);
+        let mut after = HybridClock::above(20_000, Tick(0));
         assert!(after.stamp(at(0, 3_000), 0) > stamped);
     }
 
     #[test]
     fn a_stamp_runs_ahead_of_the_wall_clock_only_to_the_ceiling() {
-        let mut clock = HybridClock::above(0);
+        let mut clock = HybridClock::above(0, Tick(0));
         clock.raise_ceiling(1_010);
         assert_eq!(clock.stamp(at(0, 1_000), 1_005), 1_005);
         assert_eq!(clock.stamp(at(0, 1_000), 9_999), 1_010);
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn times_are_given_once() {
-        let mut clock = HybridClock::above(0);
+        let mut clock = HybridClock::above(0, Tick(0));
         let first = clock.give(at(0, 1_000), HybridTime::default());
         let second = clock.give(at(0, 1_000), HybridTime::default());
         assert!(first < second && second.millis() == 1_000);

@@ -60,11 +60,18 @@ impl Node {
         };
         let (healthy, interval) = (known.healthy, self.beat_interval(known));
         let beating = self.health.beat(now.tick, service_no, client_no);
+        let inherited = self.health.is_inherited(service_no, client_no);
         if !healthy {
-            self.apply(now, Command::Health { client, service, healthy: true })?;
+            let command = Command::Health { client: client.clone(), service: service.clone(), healthy: true };
+            self.apply_as(now, command, Cause::Heard)?;
             if beating {
                 self.health.watch(now.tick, service_no, client_no, &self.registry);
             }
+        }
+        if inherited {
+            // Alive, but the node that owned it may have known of something newer: it is to register again.
+            self.health.inherit(now.tick, service_no, client_no, &self.registry);
+            return self.beat_of_unknown(now, &client, &service, instance);
         }
         Ok(Reply::Beat(Beat::Alive { interval }))
     }

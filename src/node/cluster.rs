@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    distro::Due,
+    distro::{Due, Judgement, lease},
     member::{Cluster, Transition},
-    model::{ClientState, Incarnation, Merged, Millis, NodeId, Now, Tick, limits},
+    model::{ClientState, Incarnation, Merged, Millis, NodeId, Now, Tick, Version, limits},
     node::{MemberDetail, Node, Output, Rejection, Reply},
     wire::peer::{Heartbeat, Message, Phase},
 };
@@ -123,7 +123,7 @@ impl Node {
 
     /// Takes the state of a client that a member tells.
     fn told(&mut self, now: Now, place: usize, from: Incarnation, state: &ClientState) {
-        use crate::distro::Judgement::{Known, Newer, Older, Ours};
+        use Judgement::{Known, Newer, Older, Ours};
         match self.distro.judge(state, state.owner == from) {
             Newer => self.learn(now, state),
             Older => self.distro.correct(now.tick, place, &state.id),
@@ -133,7 +133,7 @@ impl Node {
 
     /// Takes the state of a client that came of a request which the responsible node answered.
     pub(super) fn learned(&mut self, now: Now, state: &ClientState) -> Reply {
-        if self.distro.judge(state, true) == crate::distro::Judgement::Newer {
+        if self.distro.judge(state, true) == Judgement::Newer {
             self.learn(now, state);
         }
         Reply::Done
@@ -150,8 +150,10 @@ impl Node {
 
     fn revive(&mut self, now: Now, states: &[ClientState]) {
         for state in states {
-            self.learned(now, state);
-            self.distro.hand_on(now.tick, &state.id);
+            if self.distro.judge(state, false) == Judgement::Newer {
+                self.learn(now, state);
+                self.distro.hand_on(now.tick, &state.id);
+            }
         }
     }
 
@@ -181,8 +183,11 @@ impl Node {
         self.end_loading(now);
         let due = {
             let (clock, brake, registry) = (&mut self.clock, &mut self.brake, &self.registry);
+            let node = self.members.cluster().this.node;
             let may_go = |client| brake.admits_client(now.tick, client, registry);
-            self.distro.expire(now.tick, self.members.cluster(), may_go, |above| clock.give(now, above))
+            // Nobody may have heard it; but then silence tells soon.
+            let next = |before: Version| before.heard(clock.give(now, before.latest()), node);
+            self.distro.expire(now.tick, self.members.cluster(), may_go, next)
         };
         for due in due {
             match due {
@@ -217,18 +222,28 @@ impl Node {
             return;
         }
         let (at, kept) = self.loading.take().map(|loading| loading.kept).unwrap_or_default();
-        // Whoever lived when that was kept, and has told all it knows, has kept better.
-        let is_better = |(place, life): (usize, Option<Incarnation>)| {
-            life.is_some_and(|life| life.since < at) && self.distro.has_all(place)
-        };
-        let lives = self.members.cluster().peers.iter().map(|peer| peer.incarnation);
-        if !lives.enumerate().any(is_better) {
-            self.revive(now, &kept);
-        }
+        self.revive_kept(now, at, kept);
         if self.members.cluster().phase == Phase::Loading {
             self.meeting(now, |members, _| members.set_phase(Phase::Serving));
             self.outputs.push(Output::Loaded);
         }
+    }
+
+    /// Takes what this node kept of its earlier life where nobody knows better. While others served, clients could go
+    /// there: whoever did not within its lease is gone.
+    fn revive_kept(&mut self, now: Now, at: Millis, mut kept: Vec<ClientState>) {
+        let serves = |(place, peer): (usize, &crate::member::Peer)| {
+            peer.phase == Phase::Serving && self.distro.has_all(place)
+        };
+        if self.members.cluster().peers.iter().enumerate().any(serves) {
+            let away = self.clock.now(now).saturating_sub(at);
+            kept.retain_mut(|state| {
+                let left = lease(&state.attributes).saturating_sub(away);
+                state.lease = Some(left);
+                left > 0
+            });
+        }
+        self.revive(now, &kept);
     }
 
     /// Whether all members that can be reached have told what they know.

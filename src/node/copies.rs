@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    model::{ClientId, ClientState, Now, ServiceKey, Tick},
+    model::{ClientId, ClientState, Now, ServiceKey, Tick, Version},
     node::{Cause, Node},
     registry::{ClientNo, Command},
 };
@@ -61,7 +61,7 @@ impl Node {
         let services: Vec<_> = self.registry.publishes_for(client).collect();
         for service in services {
             if self.registry.beats(service, client) {
-                self.health.watch(now, service, client, &self.registry);
+                self.health.inherit(now, service, client, &self.registry);
             }
         }
     }
@@ -76,8 +76,9 @@ impl Node {
     /// Makes a client known by its address this node's own, because it was heard here.
     pub(super) fn claim(&mut self, now: Now, id: &ClientId) {
         let Some(client) = self.registry.client_no(id) else { return };
-        let clock = &mut self.clock;
-        if self.distro.claim(now.tick, client, |above| clock.give(now, above)) {
+        let (clock, node) = (&mut self.clock, self.members.cluster().this.node);
+        let next = |before: Version| before.heard(clock.give(now, before.latest()), node);
+        if self.distro.claim(now.tick, client, next) {
             self.watch(now.tick, client);
         }
     }

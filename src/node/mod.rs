@@ -45,7 +45,7 @@ use crate::{
     member::{self, Members},
     model::{
         ClientId, ClusterFilter, Flag, HybridClock, Incarnation, Millis, NodeId, Now, ServiceKey, Span, Switch,
-        Switches, Tick,
+        Switches, Tick, Version,
     },
     node::{brake::Brake, cluster::Loading, namespaces::Namespaces},
     polling::Polling,
@@ -148,7 +148,7 @@ impl Membership {
 impl Node {
     /// A node whose stamps begin above `stored`, the ceiling an earlier run left.
     pub fn new(settings: Settings, membership: Membership, now: Now, stored: Millis) -> Self {
-        let mut clock = HybridClock::above(stored);
+        let mut clock = HybridClock::above(stored, now.tick);
         let Membership { this, address, peers } = membership;
         let this = Incarnation { node: this, since: clock.now(now) };
         let loading = (!peers.is_empty()).then(|| Loading {
@@ -298,10 +298,11 @@ impl Node {
 
     fn apply_as(&mut self, now: Now, command: Command, cause: Cause) -> Result<(), Rejection> {
         let result = self.registry.apply(now.tick, command, &mut self.scratch);
-        let clock = &mut self.clock;
-        let mut give = |above| match cause {
-            Cause::Silence => Distro::barely_later(above),
-            Cause::Client | Cause::Copy => clock.give(now, above),
+        let (clock, node) = (&mut self.clock, self.members.cluster().this.node);
+        let mut next = |before: Version| match cause {
+            Cause::Silence => before.silent(node),
+            Cause::Heard => before.heard(clock.give(now, before.latest()), node),
+            Cause::Client | Cause::Copy => Version::written(clock.give(now, before.latest()), node),
         };
         for change in self.scratch.drain(..) {
             self.changes[change.kind()] += 1;
@@ -310,9 +311,9 @@ impl Node {
             self.polling.note(change);
             match change {
                 _ if cause == Cause::Copy => {}
-                Change::ClientChanged(client) => self.distro.changed(now.tick, client, &self.registry, &mut give),
+                Change::ClientChanged(client) => self.distro.changed(now.tick, client, &self.registry, &mut next),
                 Change::ServiceRemoved(service) => self.brake.forget(service),
-                Change::ClientDisconnected(client) => self.distro.disconnected(now.tick, client, &mut give),
+                Change::ClientDisconnected(client) => self.distro.disconnected(now.tick, client, &mut next),
                 _ => {}
             }
         }
@@ -429,6 +430,8 @@ fn subscriber(clusters: CompactString) -> Subscriber {
 enum Cause {
     /// A client or an operator of this node wants it.
     Client,
+    /// A client of this node was heard, which says nothing new of what it publishes.
+    Heard,
     /// A client of this node was not heard of. Says less than anything that was heard elsewhere.
     Silence,
     /// The node that owns the client says so.

@@ -36,7 +36,7 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new() -> Self {
-        let mut clock = HybridClock::above(0);
+        let mut clock = HybridClock::above(0, Tick(0));
         clock.raise_ceiling(u64::MAX / 2);
         Self {
             registry: Registry::new(Limits { empty_service_expiry: 60_000, encodings: 64 << 20 }),

@@ -172,7 +172,7 @@ mod tests {
         let node = NodeId(7);
         ClientState {
             id: ClientId::address("10.0.0.1", port),
-            version: Version { time: HybridTime::at(5), node },
+            version: Version::written(HybridTime::at(5), node),
             owner: Incarnation { node, since: 3 },
             lease: None,
             attributes: Attributes::default(),

@@ -37,14 +37,14 @@ pub fn samples() -> Vec<Vec<u8>> {
             beating: id.is_address(),
             content: Published::One(Box::new(instance.clone())),
         };
-        let version = Version { time: HybridTime::at(EPOCH), node: NodeId(2) };
+        let version = Version::written(HybridTime::at(EPOCH), NodeId(2));
         let publications = if publishes { vec![publication] } else { Vec::new() };
         let (attributes, lease) = (Attributes::default(), None);
         Arc::new(ClientState { id, version, owner, lease, attributes, publications })
     };
     let own = || ClientId::address("10.0.0.1", 80);
     let theirs = || ClientId::connection(EPOCH, ([10, 0, 0, 2], 80).into());
-    let version = Version { time: HybridTime::at(EPOCH), node: NodeId(3) };
+    let version = Version::written(HybridTime::at(EPOCH), NodeId(3));
     let heartbeat =
         |phase, regard| Message::Heartbeat(Heartbeat { time: EPOCH, phase, missed: vec![NodeId(3)], regard });
     let clients = vec![state(own(), life(2), true), state(theirs(), life(3), true), state(own(), life(2), false)];

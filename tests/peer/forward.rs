@@ -54,7 +54,7 @@ async fn the_responsible_node_does_it_and_answers() {
 #[tokio::test]
 async fn the_answer_carries_what_the_client_publishes_now() {
     let ((listener, address), (other, at_other)) = (bind().await, bind().await);
-    let version = Version { time: HybridTime(7), node: NodeId(2) };
+    let version = Version::written(HybridTime(7), NodeId(2));
     let owner = roster::model::Incarnation { node: NodeId(2), since: 3 };
     let attributes = Attributes::default();
     let state = ClientState { id: client(), version, owner, lease: None, attributes, publications: Vec::new() };

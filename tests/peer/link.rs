@@ -37,7 +37,7 @@ async fn a_message_of_many_megabytes_arrives() {
     let state = |number: u32| {
         Arc::new(ClientState {
             id: ClientId::from(format!("10.0.0.1:{number}#true").as_str()),
-            version: Version { time: HybridTime(number.into()), node: NodeId(1) },
+            version: Version::written(HybridTime(number.into()), NodeId(1)),
             owner: one.life(),
             lease: None,
             attributes: Attributes { agent: "a".repeat(1_000).into(), app: "".into() },

@@ -70,7 +70,11 @@ fn node() -> impl Strategy<Value = NodeId> {
 }
 
 fn version() -> impl Strategy<Value = Version> {
-    (any::<u64>(), node()).prop_map(|(time, node)| Version { time: HybridTime(time), node })
+    (any::<u64>(), any::<u64>(), node()).prop_map(|(time, heard, node)| Version {
+        time: HybridTime(time),
+        heard: HybridTime(heard),
+        node,
+    })
 }
 
 fn state() -> impl Strategy<Value = ClientState> {
@@ -193,7 +197,11 @@ fn example() -> ClientState {
     };
     ClientState {
         id: ClientId::address("10.0.0.7", 8080),
-        version: Version { time: HybridTime::at(1_760_000_000_001).next(), node: NodeId(0x17 << 64 | 0x2) },
+        version: Version {
+            time: HybridTime::at(1_760_000_000_001).next(),
+            heard: HybridTime::at(1_760_000_000_002),
+            node: NodeId(0x17 << 64 | 0x2),
+        },
         owner: Incarnation { node: NodeId(0x17 << 64 | 0x2), since: 1_759_000_000_000 },
         lease: Some(15_000),
         attributes: Attributes { agent: "Nacos-Java-Client:v2.5.1".into(), app: "shop".into() },

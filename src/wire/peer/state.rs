@@ -35,13 +35,13 @@ pub fn decode_life(life: Option<proto::Life>) -> Result<Incarnation, IllegalMess
 }
 
 pub(super) fn encode_version(version: Version) -> proto::Version {
-    proto::Version { time: version.time.0, node: Some(encode_node(version.node)) }
+    proto::Version { time: version.time.0, node: Some(encode_node(version.node)), heard: version.heard.0 }
 }
 
 pub(super) fn decode_version(version: Option<proto::Version>) -> Result<Version, IllegalMessage> {
     let version = version.ok_or(IllegalMessage::Missing("a version"))?;
     let node = version.node.ok_or(IllegalMessage::Missing("a node"))?;
-    Ok(Version { time: HybridTime(version.time), node: decode_node(node) })
+    Ok(Version { time: HybridTime(version.time), heard: HybridTime(version.heard), node: decode_node(node) })
 }
 
 /// The name of a service.

@@ -1,0 +1,158 @@
+//! What is known of a run without looking into any node: who was connected when and how that ended, and which pairs of
+//! hosts could not work together when.
+
+use std::collections::BTreeMap;
+
+use roster::model::{ClientId, Incarnation};
+
+use crate::event::{Micros, SECOND};
+
+/// How long two hosts may take to find together when nothing is between them any more: a dial that still hangs, a pause, and
+/// another dial.
+const RECOVERY: Micros = 7 * SECOND;
+
+#[derive(Debug)]
+pub struct Oracle {
+    pub connections: BTreeMap<ClientId, Connection>,
+    hosts: usize,
+    pairs: Vec<Pair>,
+    /// When the first host of a pair last did not run, or the path between was cut.
+    unreachable: Vec<Micros>,
+    /// When anything last began or ended to be wrong.
+    pub disturbed_at: Micros,
+    /// When a clock was last set.
+    pub clocks_set_at: Micros,
+    /// When the process of each host began.
+    pub began: Vec<Micros>,
+    /// When a node last took a beat of each client.
+    pub beats: BTreeMap<usize, Micros>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub client: usize,
+    pub host: usize,
+    pub owner: Incarnation,
+    /// When its node heard of its end.
+    pub ended: Option<Micros>,
+    /// When its node left it alone by dying or leaving.
+    pub orphaned: Option<Micros>,
+}
+
+/// Whether two hosts work together: both run, serve and hear each other.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    troubled_since: Option<Micros>,
+    /// Since when it was as it should be, before the trouble if there is one.
+    well_since: Micros,
+    /// When the trouble began that is not over, or was not long ago.
+    trouble_from: Micros,
+}
+
+impl Oracle {
+    pub fn new(hosts: usize) -> Self {
+        Self {
+            connections: BTreeMap::new(),
+            hosts,
+            pairs: vec![Pair { troubled_since: Some(0), well_since: 0, trouble_from: 0 }; hosts * hosts],
+            unreachable: vec![0; hosts * hosts],
+            disturbed_at: 0,
+            clocks_set_at: 0,
+            began: vec![0; hosts],
+            beats: BTreeMap::new(),
+        }
+    }
+
+    pub fn opened(&mut self, id: ClientId, client: usize, (host, owner): (usize, Incarnation)) {
+        self.connections.insert(id, Connection { client, host, owner, ended: None, orphaned: None });
+    }
+
+    pub fn ended(&mut self, id: &ClientId, now: Micros) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.ended = Some(now);
+        }
+    }
+
+    pub fn orphaned(&mut self, id: &ClientId, now: Micros) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.orphaned = Some(now);
+        }
+    }
+
+    pub fn beaten(&mut self, client: usize, now: Micros) {
+        self.beats.insert(client, now);
+    }
+
+    pub fn started(&mut self, host: usize, now: Micros) {
+        self.began[host] = now;
+        self.disturbed(now);
+    }
+
+    pub fn disturbed(&mut self, now: Micros) {
+        self.disturbed_at = now;
+    }
+
+    /// Takes note of whom others cannot reach now.
+    pub fn observe_paths(&mut self, now: Micros, unreachable: impl Fn(usize, usize) -> bool) {
+        for (place, last) in self.unreachable.iter_mut().enumerate() {
+            if unreachable(place / self.hosts, place % self.hosts) {
+                *last = now;
+            }
+        }
+    }
+
+    /// Since when a host runs and its path to another is whole.
+    pub fn reachable_since(&self, host: usize, from: usize) -> Micros {
+        self.unreachable[host * self.hosts + from]
+    }
+
+    /// Takes note of which pairs are in trouble now.
+    pub fn observe(&mut self, now: Micros, troubled: impl Fn(usize, usize) -> bool) {
+        for a in 0..self.hosts {
+            for b in 0..self.hosts {
+                let pair = &mut self.pairs[a * self.hosts + b];
+                match (pair.troubled_since, troubled(a, b)) {
+                    (None, true) => {
+                        pair.troubled_since = Some(now);
+                        if now - pair.well_since > RECOVERY {
+                            pair.trouble_from = now;
+                        }
+                    }
+                    (Some(_), false) => (pair.troubled_since, pair.well_since) = (None, now),
+                    _ => continue,
+                }
+                self.disturbed_at = now;
+            }
+        }
+    }
+
+    /// For how long a pair has been in trouble, until it found together again.
+    pub fn trouble(&self, a: usize, b: usize, now: Micros) -> Option<Micros> {
+        let pair = self.pairs[a * self.hosts + b];
+        let lasts = pair.troubled_since.is_some() || now - pair.well_since < RECOVERY;
+        lasts.then(|| now - pair.trouble_from)
+    }
+
+    /// For how long a pair has been well; none when it is not.
+    pub fn well(&self, a: usize, b: usize, now: Micros) -> Option<Micros> {
+        let pair = self.pairs[a * self.hosts + b];
+        pair.troubled_since.is_none().then(|| now - pair.well_since)
+    }
+
+    /// Whether all hosts work together.
+    pub fn is_whole(&self) -> bool {
+        self.pairs.iter().all(|pair| pair.troubled_since.is_none())
+    }
+
+    /// For how long a pair was well before it came to be in trouble, or has been until now.
+    pub fn was_well(&self, a: usize, b: usize, now: Micros) -> Micros {
+        let pair = self.pairs[a * self.hosts + b];
+        pair.troubled_since.unwrap_or(now).saturating_sub(pair.well_since)
+    }
+
+    /// Whether most hosts work together with this one, itself included.
+    pub fn has_majority(&self, host: usize) -> bool {
+        let with = (0..self.hosts).filter(|other| self.pairs[host * self.hosts + other].troubled_since.is_none());
+        with.count() * 2 > self.hosts
+    }
+}
