@@ -30,9 +30,9 @@ impl News {
     fn tell(&self) {
         match self {
             News::Suspect(peer) => {
-                tracing::warn!(%peer, "member is suspect: it is not heard, or does not hear this node")
+                tracing::warn!(%peer, "member is suspect: it is not heard, or does not hear this node");
             }
-            News::Down(peer) => tracing::warn!(%peer, "member is down: its clients stay for their lease"),
+            News::Down(peer) => tracing::warn!(%peer, "member is down"),
             News::Up(peer) => tracing::warn!(%peer, "member is up again"),
             News::Restarted(peer) => tracing::warn!(%peer, "member restarted, or another node took its place"),
             News::ClockAhead(peer) => {
