@@ -47,6 +47,9 @@ fn ports(state: &ClientState) -> Vec<u16> {
     all.map(|instance| instance.port).collect()
 }
 
+/// A client, and the ports it publishes.
+type Shown = (String, Vec<u16>);
+
 /// One node's side, with a registry, and members that are what the test says.
 pub(super) struct Side {
     pub(super) registry: Registry,
@@ -149,7 +152,7 @@ impl Side {
     }
 
     /// What is sent to a place at this moment: numbers, and the ports that each client of them publishes.
-    pub(super) fn sent(&mut self, place: usize) -> Vec<(u64, Vec<(String, Vec<u16>)>)> {
+    pub(super) fn sent(&mut self, place: usize) -> Vec<(u64, Vec<Shown>)> {
         let sync = |(to, message)| match message {
             Message::Sync { number, clients } if to == place => {
                 let shown = clients.iter().map(|state| (state.id.to_string(), ports(state))).collect();
@@ -200,7 +203,7 @@ pub(super) fn later(before: Version) -> Version {
     Version::written(before.latest().next(), OWN.node)
 }
 
-pub(super) fn shown(id: &str, ports: &[u16]) -> (String, Vec<u16>) {
+pub(super) fn shown(id: &str, ports: &[u16]) -> Shown {
     (id.to_owned(), ports.to_vec())
 }
 
@@ -320,16 +323,17 @@ fn what_is_not_acknowledged_is_sent_again_ever_later() {
 fn what_was_on_its_way_when_a_stream_ended_is_told_again() {
     let mut side = Side::linked();
     side.publish("a", instances([1]));
+    side.publish("b", instances([1]));
     assert_eq!(side.sent(0).len(), 1);
     side.distro.unlinked(side.now, 0);
     for port in 2..100 {
         side.publish("a", instances([port]));
     }
-    assert_eq!(side.distro.detail(side.now, 0, &side.cluster.peers[0]).behind, 1, "one mark a client");
+    assert_eq!(side.distro.detail(side.now, 0, &side.cluster.peers[0]).behind, 2, "one mark a client");
     side.now = side.now + 60_000;
     assert_eq!(side.sent(0), []);
     side.link(0);
-    assert_eq!(side.sent(0), [(2, vec![shown("a", &[99])])]);
+    assert_eq!(side.sent(0), [(2, vec![shown("a", &[99]), shown("b", &[1])])]);
 }
 
 #[test]

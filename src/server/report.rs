@@ -30,9 +30,9 @@ impl News {
     fn tell(&self) {
         match self {
             News::Suspect(peer) => {
-                tracing::warn!(%peer, "member is suspect: it is not heard, or does not hear this node")
+                tracing::warn!(%peer, "member is suspect: it is not heard, or does not hear this node");
             }
-            News::Down(peer) => tracing::warn!(%peer, "member is down: its clients stay for their lease"),
+            News::Down(peer) => tracing::warn!(%peer, "member is down"),
             News::Up(peer) => tracing::warn!(%peer, "member is up again"),
             News::Restarted(peer) => tracing::warn!(%peer, "member restarted, or another node took its place"),
             News::ClockAhead(peer) => {
@@ -50,34 +50,33 @@ impl News {
 /// What was seen last.
 struct Report {
     cluster: Arc<Cluster>,
-    /// Which members were heard of before, in their order.
-    heard: Vec<bool>,
+    /// Which members were up before, in their order. Until then they are strange to each other for a moment, and the stream
+    /// between them is told of.
+    known: Vec<bool>,
     held_back: u64,
     holding: bool,
 }
 
 impl Report {
     fn new(cluster: Arc<Cluster>, held_back: u64) -> Self {
-        let heard = cluster.peers.iter().map(|peer| peer.state != Regard::Down).collect();
-        Self { cluster, heard, held_back, holding: false }
+        let known = cluster.peers.iter().map(|peer| peer.state == Regard::Up).collect();
+        Self { cluster, known, held_back, holding: false }
     }
 
     fn members(&mut self, cluster: Arc<Cluster>) -> Vec<News> {
         let mut news = Vec::new();
         // Members keep their places for as long as a node lives; their addresses may change.
-        for ((before, now), heard) in self.cluster.peers.iter().zip(&cluster.peers).zip(&mut self.heard) {
+        for ((before, now), known) in self.cluster.peers.iter().zip(&cluster.peers).zip(&mut self.known) {
             let peer = || now.address.clone();
-            let known = std::mem::replace(heard, *heard || now.state != Regard::Down);
-            if before.incarnation.is_some() && before.incarnation != now.incarnation {
+            let was_known = std::mem::replace(known, *known || now.state == Regard::Up);
+            if was_known && before.incarnation != now.incarnation {
                 news.push(News::Restarted(peer()));
-            } else if before.state != now.state {
-                match now.state {
-                    Regard::Suspect => news.push(News::Suspect(peer())),
-                    Regard::Down => news.push(News::Down(peer())),
-                    // The first time is no news: the stream to it was told of.
-                    Regard::Up if known => news.push(News::Up(peer())),
-                    Regard::Up => {}
-                }
+            } else if was_known && before.state != now.state {
+                news.push(match now.state {
+                    Regard::Suspect => News::Suspect(peer()),
+                    Regard::Down => News::Down(peer()),
+                    Regard::Up => News::Up(peer()),
+                });
             }
             match (before.skewed, now.skewed) {
                 (false, true) => news.push(News::ClockAhead(peer())),
@@ -141,6 +140,7 @@ mod tests {
         let peer = || CompactString::from("n2:1");
         let steps = [
             (cluster(Some(1), Regard::Down, false), vec![]),
+            (cluster(Some(1), Regard::Suspect, false), vec![]),
             (cluster(Some(1), Regard::Up, false), vec![]),
             (cluster(Some(1), Regard::Up, false), vec![]),
             (cluster(Some(1), Regard::Suspect, true), vec![News::Suspect(peer()), News::ClockAhead(peer())]),
