@@ -3,8 +3,6 @@
 //!
 //!     ROSTER_TEST_BINARY=target/release/roster cargo test --test cluster -- --ignored --nocapture
 
-#![expect(clippy::disallowed_methods, reason = "real processes live in real time")]
-
 mod frozen;
 mod killed;
 mod loading;

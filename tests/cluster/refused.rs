@@ -13,7 +13,10 @@ async fn registers(address: &str, port: u16) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_of_another_cluster_or_secret_are_refused_in_words() {
-    let cluster = Cluster::launch(&[&[], &["--cluster", "other"], &["--peer-secret", "mellon"]]);
+    // Whoever is refused everywhere serves alone, once it has waited long enough for the others to tell what they know.
+    let soon = ["--loading-limit", "1s"];
+    let [other, mellon] = [["--cluster", "other"], ["--peer-secret", "mellon"]].map(|more| [more, soon].concat());
+    let cluster = Cluster::launch(&[&soon, &other, &mellon]);
     for node in &cluster.nodes {
         node.ready().await;
     }

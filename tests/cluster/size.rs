@@ -11,8 +11,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{ALONE, Cluster, DEADLINE, Node, PATIENCE, Raw, call, metric, roster, until};
 
-const CONNECTIONS: usize = 20;
-const EACH: usize = 5_000;
+const CONNECTIONS: usize = 100;
+const EACH: usize = 1_000;
+/// Each client publishes ten instances for each of them.
+const SERVICES: usize = 100;
 const INSTANCES: usize = CONNECTIONS * EACH;
 /// How long a cluster at rest is measured.
 const AT_REST: Duration = Duration::from_secs(30);
@@ -32,10 +34,11 @@ impl Bench {
     /// Has clients of these nodes hold all the instances.
     fn hold(nodes: &[Node]) -> Self {
         let addresses: Vec<&str> = nodes.iter().map(|node| node.address.as_str()).collect();
-        let (connections, each) = (CONNECTIONS.to_string(), EACH.to_string());
+        let [connections, each, services] = [CONNECTIONS, EACH, SERVICES].map(|count| count.to_string());
         let mut command = roster();
         command.args(["bench", "hold", "--servers", &addresses.join(","), "--connections", &connections]);
-        command.args(["--instances-per-connection", &each, "--duration", "1h", "--json"]);
+        command.args(["--instances-per-connection", &each, "--services", &services]);
+        command.args(["--duration", "1h", "--json"]);
         Self(command.stdout(Stdio::null()).spawn().expect("starts"))
     }
 }
@@ -64,7 +67,7 @@ async fn holds_all(node: &Node) -> bool {
 /// Whether the node and each other have told each other all, and have compared it since.
 async fn agrees(node: &Node) -> bool {
     let Some(cluster) = node.cluster().await else { return false };
-    let is_recent = |millis: &Value| millis.as_u64().is_some_and(|millis| millis < 5_000);
+    let is_recent = |millis: &Value| millis.as_u64().is_some_and(|millis| millis < 6_000);
     let members = cluster["members"].as_array().expect("members");
     members.iter().all(|member| member["behind"] == 0 && is_recent(&member["agreed"]) && is_recent(&member["hasAll"]))
 }
