@@ -141,13 +141,7 @@ impl Distro {
 
     /// A client of this node publishes something else than before, or nothing any more. It is this node's own from now on,
     /// whosever it was. `next` gives a version above another.
-    pub fn changed(
-        &mut self,
-        now: Tick,
-        client: ClientNo,
-        registry: &Registry,
-        next: impl FnOnce(Version) -> Version,
-    ) {
+    pub fn changed(&mut self, now: Tick, client: ClientNo, registry: &Registry, next: impl FnOnce(Version) -> Version) {
         let id = registry.client_id(client);
         let known = self.records.find(id).map(|number| self.records.get(number).version);
         let version = next(known.unwrap_or(Version::written(HybridTime::default(), self.this.node)));

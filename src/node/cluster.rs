@@ -232,9 +232,8 @@ impl Node {
     /// Takes what this node kept of its earlier life where nobody knows better. While others served, clients could go
     /// there: whoever did not within its lease is gone.
     fn revive_kept(&mut self, now: Now, at: Millis, mut kept: Vec<ClientState>) {
-        let serves = |(place, peer): (usize, &crate::member::Peer)| {
-            peer.phase == Phase::Serving && self.distro.has_all(place)
-        };
+        let serves =
+            |(place, peer): (usize, &crate::member::Peer)| peer.phase == Phase::Serving && self.distro.has_all(place);
         if self.members.cluster().peers.iter().enumerate().any(serves) {
             let away = self.clock.now(now).saturating_sub(at);
             kept.retain_mut(|state| {
