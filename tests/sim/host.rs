@@ -158,7 +158,12 @@ impl Host {
     }
 
     pub fn serves(&self) -> bool {
-        let serving = |process: &Process| !process.stopping && process.node.cluster().phase == Phase::Serving;
+        let is_open = |process: &Process| match process.node.cluster().phase {
+            Phase::Serving => true,
+            Phase::Loading => process.hasty,
+            Phase::Leaving => false,
+        };
+        let serving = |process: &Process| !process.stopping && is_open(process);
         self.process.as_ref().is_some_and(serving)
     }
 

@@ -1,10 +1,15 @@
 //! Streams between hosts, as the transport of a real node keeps them: dial, say so, carry, notice the end, dial again.
 
-use roster::{model::NodeId, node::Input, wire::peer::Message};
+use roster::{
+    model::{ClientId, NodeId, ServiceKey},
+    node::{Input, Reply},
+    wire::peer::Message,
+};
 
 use crate::{
     event::{AtHost, Event, MILLI, SECOND},
     network::{Fate, Stream},
+    weakness::Weakness,
     world::World,
 };
 
@@ -14,10 +19,11 @@ impl World {
         // A stream that is not there carries nothing, and its node knows.
         let Some((to, life)) = self.network.leads_to(from, to) else { return };
         let message = match self.weakness {
-            Some(weakness) => weakness.carry(message),
+            Some(weakness) => weakness.carry(message, &mut self.told),
             None => Some(message),
         };
         let Some(message) = message else { return };
+        self.take_for_taken(from, to, &message);
         let sender = self.hosts[from].process.as_ref().expect("it speaks").node.cluster().this;
         let stream = self.network.link(from, to).number;
         let arrives = |message| AtHost::Arrive { from, stream, life, sender, message };
@@ -30,6 +36,42 @@ impl World {
             Fate::Held => self.network.link_mut(from, to).held.push((sender, message)),
             Fate::Lost => self.note(|| format!("lost {from} to {to}")),
             Fate::Breaks => self.break_stream(from, to),
+        }
+    }
+
+    /// Has the sender believe that its states arrived, where that is planted.
+    fn take_for_taken(&mut self, from: usize, to: usize, message: &Message) {
+        let (Some(Weakness::LostMark), Message::Sync { number, .. }) = (self.weakness, message) else { return };
+        let Stream::Open { peer, .. } = self.network.link(from, to).stream else { return };
+        let (address, message) = (self.hosts[to].address.clone(), Message::SyncTaken { number: *number });
+        self.feed(from, Input::Peer { address, from: peer, message });
+    }
+
+    /// Has a node take what another knows of its own clients, where that is planted.
+    fn overwrite_native(&mut self, from: usize, to: usize) {
+        if self.weakness != Some(Weakness::SnapshotOverNative) {
+            return;
+        }
+        let Some(process) = self.hosts[to].process.as_ref() else { return };
+        let natives: Vec<ClientId> = process.sessions.values().map(|session| session.id.clone()).collect();
+        for id in natives {
+            let snapshot = self.services_of(from, &id);
+            let Some(snapshot) = snapshot else { continue };
+            for service in self.services_of(to, &id).unwrap_or_default() {
+                if !snapshot.contains(&service) {
+                    self.feed(to, Input::Deregister { client: id.clone(), service });
+                }
+            }
+        }
+    }
+
+    /// For which services a client publishes, as a host knows.
+    fn services_of(&mut self, host: usize, id: &ClientId) -> Option<Vec<ServiceKey>> {
+        match self.feed(host, Input::ClientState(id.clone())) {
+            Some(Ok(Reply::State(Some(state)))) => {
+                Some(state.publications.iter().map(|publication| publication.service.clone()).collect())
+            }
+            _ => None,
         }
     }
 
@@ -77,6 +119,7 @@ impl World {
         link.failures = 0;
         let address = self.hosts[to].address.clone();
         self.feed(host, Input::Linked { address, peer });
+        self.overwrite_native(host, to);
         if self.network.is_cut(host, to) {
             self.watch(host, to);
         }

@@ -1,11 +1,27 @@
 //! Weaknesses that are planted to see that somebody notices: a property that never fails proves nothing.
+//!
+//! The first five are those of the reference (semantics.md 9), as near as messages and inputs come to them.
 
-use roster::{node::Input, wire::peer::Message};
+use std::{collections::BTreeMap, sync::Arc};
+
+use roster::{
+    model::{ClientId, ClientState, HybridTime},
+    node::Input,
+    wire::peer::{Heartbeat, Message},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weakness {
-    /// Nobody is told that a client is gone.
-    ForgetsEnds,
+    /// A CHANGE that was sent before a DELETE comes after it, counts, and nothing that compares sees too much.
+    OvertakenDelete,
+    /// What a node knows of another's clients replaces what that node itself knows, whenever it links to it.
+    SnapshotOverNative,
+    /// A DELETE is lost, and what compares sees only what is missing.
+    VerifyWithoutAbsence,
+    /// What was sent counts as taken, and is never compared.
+    LostMark,
+    /// A node that loads answers with what it has.
+    AnswersWhileLoading,
     /// What was lost is never missed.
     NeverRepairs,
     /// Nodes do not follow the fastest clock.
@@ -22,9 +38,16 @@ pub enum Weakness {
     MissesNobody,
 }
 
+/// What was last told of each client that was there.
+pub type Told = BTreeMap<ClientId, Arc<ClientState>>;
+
 impl Weakness {
-    pub const ALL: [Weakness; 8] = [
-        Weakness::ForgetsEnds,
+    pub const ALL: [Weakness; 12] = [
+        Weakness::OvertakenDelete,
+        Weakness::SnapshotOverNative,
+        Weakness::VerifyWithoutAbsence,
+        Weakness::LostMark,
+        Weakness::AnswersWhileLoading,
         Weakness::NeverRepairs,
         Weakness::OwnTime,
         Weakness::LeavesSilently,
@@ -35,21 +58,23 @@ impl Weakness {
     ];
 
     /// What is left of a message; nothing when it is lost.
-    pub fn carry(self, message: Message) -> Option<Message> {
-        let heartbeat = |mut heartbeat: roster::wire::peer::Heartbeat| match self {
-            Weakness::OwnTime => Message::Heartbeat(roster::wire::peer::Heartbeat { time: 0, ..heartbeat }),
-            Weakness::MissesNobody => {
-                heartbeat.missed.clear();
-                Message::Heartbeat(heartbeat)
-            }
-            _ => Message::Heartbeat(heartbeat),
-        };
+    pub fn carry(self, message: Message, told: &mut Told) -> Option<Message> {
+        use Weakness::{LostMark, MissesNobody, NeverRepairs, OvertakenDelete, OwnTime, VerifyWithoutAbsence};
         match (self, message) {
-            (_, Message::Heartbeat(told)) => Some(heartbeat(told)),
-            (Weakness::NeverRepairs | Weakness::ForgetsEnds, Message::Contents { .. } | Message::Want { .. }) => None,
-            (Weakness::ForgetsEnds, Message::Sync { number, clients }) => {
-                let clients = clients.into_iter().filter(|state| !state.publications.is_empty());
-                Some(Message::Sync { number, clients: clients.collect() })
+            (OwnTime, Message::Heartbeat(heartbeat)) => Some(Message::Heartbeat(Heartbeat { time: 0, ..heartbeat })),
+            (MissesNobody, Message::Heartbeat(heartbeat)) => {
+                Some(Message::Heartbeat(Heartbeat { missed: Vec::new(), ..heartbeat }))
+            }
+            (NeverRepairs | LostMark, Message::Contents { .. } | Message::Want { .. }) => None,
+            (VerifyWithoutAbsence | OvertakenDelete, Message::Contents { buckets, .. }) => {
+                Some(Message::Contents { at: HybridTime(0), buckets })
+            }
+            (VerifyWithoutAbsence, Message::Sync { number, clients }) => {
+                let clients = clients.into_iter().filter(|state| !state.publications.is_empty()).collect();
+                Some(Message::Sync { number, clients })
+            }
+            (OvertakenDelete, Message::Sync { number, clients }) => {
+                Some(Message::Sync { number, clients: overtake(clients, told) })
             }
             (_, message) => Some(message),
         }
@@ -64,4 +89,20 @@ impl Weakness {
             _ => false,
         }
     }
+}
+
+/// Has what was told of each client before come once more behind the news that it is gone.
+fn overtake(clients: Vec<Arc<ClientState>>, told: &mut Told) -> Vec<Arc<ClientState>> {
+    let mut all = Vec::new();
+    for state in clients {
+        all.push(state.clone());
+        if !state.publications.is_empty() {
+            told.insert(state.id.clone(), state);
+        } else if let Some(before) = told.remove(&state.id) {
+            // Without versions whatever comes last counts.
+            let version = state.version.silent(state.version.node);
+            all.push(Arc::new(ClientState { version, ..(*before).clone() }));
+        }
+    }
+    all
 }

@@ -14,7 +14,7 @@ use crate::{
     plan::{Deed, Plan},
     properties::Properties,
     service_number,
-    weakness::Weakness,
+    weakness::{Told, Weakness},
 };
 
 /// How often the properties are looked at.
@@ -34,6 +34,8 @@ pub struct World {
     pub failure: Option<String>,
     /// What is wrong with these nodes on purpose.
     pub weakness: Option<Weakness>,
+    /// For weaknesses that remember.
+    pub told: Told,
     outputs: Vec<Output>,
     last_number: u64,
 }
@@ -80,6 +82,7 @@ impl World {
             trace: traced.then(Vec::new),
             failure: None,
             weakness,
+            told: Told::new(),
             outputs: Vec::new(),
             last_number: 0,
             plan: plan.clone(),
