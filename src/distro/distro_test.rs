@@ -146,7 +146,7 @@ impl Side {
     pub(super) fn poll(&mut self) -> Vec<(usize, Message)> {
         let mut out = Vec::new();
         self.distro.heartbeats(self.now, 500);
-        self.distro.poll(self.now, &self.registry, &mut out);
+        self.distro.poll(self.now, &self.registry, true, &mut out);
         self.check();
         out
     }

@@ -13,13 +13,13 @@ use crate::{
 type Made = BTreeMap<RecordNo, Arc<ClientState>>;
 
 impl Distro {
-    /// Appends what is to be said at `now`, each to the member at that place.
-    pub fn poll(&mut self, now: Tick, registry: &Registry, out: &mut Vec<(usize, Message)>) {
+    /// Appends what is to be said at `now`, each to the member at that place. Digests wait unless they `may` leave.
+    pub fn poll(&mut self, now: Tick, registry: &Registry, may: bool, out: &mut Vec<(usize, Message)>) {
         let mut made = Made::new();
         for place in 0..self.outboxes.len() {
             self.counts.timeouts += u64::from(self.outboxes[place].time_out(now, &self.settings));
             self.send_states(now, place, registry, &mut made, out);
-            self.send_digest(now, place, out);
+            self.send_digest(now, place, may, out);
         }
     }
 
@@ -54,17 +54,25 @@ impl Distro {
         }
     }
 
-    fn send_digest(&mut self, now: Tick, place: usize, out: &mut Vec<(usize, Message)>) {
+    fn send_digest(&mut self, now: Tick, place: usize, may: bool, out: &mut Vec<(usize, Message)>) {
         let outbox = &mut self.outboxes[place];
         if !outbox.is_open(now) || outbox.verify > now || !outbox.is_drained() {
             return;
         }
         outbox.verify = now + limits::VERIFY_MILLIS;
+        if !may {
+            return;
+        }
         outbox.last_digest += 1;
         let holdings = self.records.holdings(self.this);
         let buckets =
             holdings.map_or_else(|| digest::Table::default().buckets().into(), |it| it.table.buckets().into());
         out.push((place, Message::Digest(Digest { number: outbox.last_digest, buckets })));
+    }
+
+    /// Digests are due for all.
+    pub fn hurry_digests(&mut self, now: Tick) {
+        self.outboxes.iter_mut().for_each(|outbox| outbox.verify = now);
     }
 
     /// The member at a place took states.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     distro::{Due, Judgement, lease},
-    member::{Cluster, Transition},
-    model::{ClientState, Incarnation, Merged, Millis, NodeId, Now, Tick, Version, limits},
+    member::{Cluster, Members, Peer, Transition},
+    model::{ClientId, ClientState, Incarnation, Merged, Millis, NodeId, Now, Tick, Version, limits},
     node::{MemberDetail, Node, Output, Rejection, Reply},
     wire::peer::{Heartbeat, Message, Phase},
 };
@@ -17,8 +17,9 @@ pub(super) struct Loading {
     pub(super) until: Tick,
     /// Members that could not be reached when it was tried, in their order.
     pub(super) unreachable: Vec<bool>,
-    /// What this node kept of its earlier life, and its hybrid time then.
-    pub(super) kept: (Millis, Vec<ClientState>),
+    /// What this node kept of its earlier life, and its hybrid time then; none once it was decided what that counts. Until
+    /// then nobody is to believe that it has been told all there is.
+    pub(super) kept: Option<(Millis, Vec<ClientState>)>,
 }
 
 impl Node {
@@ -108,7 +109,7 @@ impl Node {
     }
 
     /// Has the members take note of something, and does what comes of it.
-    fn meeting(&mut self, now: Now, note: impl FnOnce(&mut crate::member::Members, &mut Vec<Transition>)) {
+    fn meeting(&mut self, now: Now, note: impl FnOnce(&mut Members, &mut Vec<Transition>)) {
         let before = self.members.cluster().clone();
         let mut transitions = Vec::new();
         note(&mut self.members, &mut transitions);
@@ -142,7 +143,7 @@ impl Node {
     /// What this node kept of its earlier life. In a cluster it counts only if nobody knows better.
     pub(super) fn restore(&mut self, now: Now, at: Millis, states: Vec<ClientState>) -> Reply {
         match &mut self.loading {
-            Some(loading) => loading.kept = (at, states),
+            Some(loading) => loading.kept = Some((at, states)),
             None => self.revive(now, &states),
         }
         Reply::Done
@@ -206,7 +207,8 @@ impl Node {
             out.push(Output::Peer { to, message: Message::Heartbeat(self.members.heartbeat(place, time)) });
         }
         let mut said = Vec::new();
-        self.distro.poll(now.tick, &self.registry, &mut said);
+        let decided = self.loading.as_ref().is_none_or(|loading| loading.kept.is_none());
+        self.distro.poll(now.tick, &self.registry, decided, &mut said);
         let node = |place| -> NodeId { self.distro.linked_life(place).expect("only who is linked is told").node };
         out.extend(said.into_iter().map(|(place, message)| Output::Peer { to: node(place), message }));
         if self.leaving && self.distro.has_left() {
@@ -217,24 +219,39 @@ impl Node {
 
     /// Serves when all that can be reached have told what they know, or it took too long.
     fn end_loading(&mut self, now: Now) {
+        self.decide_kept(now);
         let Some(loading) = &self.loading else { return };
         if !self.knows_all(loading) && now.tick < loading.until {
             return;
         }
-        let (at, kept) = self.loading.take().map(|loading| loading.kept).unwrap_or_default();
-        self.revive_kept(now, at, kept);
+        let kept = self.loading.take().and_then(|loading| loading.kept);
+        self.revive_kept(now, kept);
         if self.members.cluster().phase == Phase::Loading {
             self.meeting(now, |members, _| members.set_phase(Phase::Serving));
             self.outputs.push(Output::Loaded);
         }
     }
 
-    /// Takes what this node kept of its earlier life where nobody knows better. While others served, clients could go
-    /// there: whoever did not within its lease is gone.
-    fn revive_kept(&mut self, now: Now, at: Millis, mut kept: Vec<ClientState>) {
-        let serves =
-            |(place, peer): (usize, &crate::member::Peer)| peer.phase == Phase::Serving && self.distro.has_all(place);
-        if self.members.cluster().peers.iter().enumerate().any(serves) {
+    /// Takes what this node kept of its earlier life once all who serve have told what they know, and others are met: so that
+    /// nodes that all start serve with what all of them kept.
+    fn decide_kept(&mut self, now: Now) {
+        let Some(loading) = &mut self.loading else { return };
+        let (members, distro) = (&self.members, &self.distro);
+        let is_met = |(place, peer): (usize, &Peer)| match peer.phase {
+            Phase::Serving => distro.has_all(place),
+            Phase::Loading | Phase::Leaving => loading.unreachable[place] || members.heard(place).is_some(),
+        };
+        if loading.kept.is_some() && members.cluster().peers.iter().enumerate().all(is_met) {
+            let kept = loading.kept.take();
+            self.revive_kept(now, kept);
+        }
+    }
+
+    /// While others serve, clients can go there: whoever did not within its lease is gone.
+    fn revive_kept(&mut self, now: Now, kept: Option<(Millis, Vec<ClientState>)>) {
+        let Some((at, mut kept)) = kept else { return };
+        self.distro.hurry_digests(now.tick);
+        if self.members.cluster().peers.iter().any(|peer| peer.phase == Phase::Serving) {
             let away = self.clock.now(now).saturating_sub(at);
             kept.retain_mut(|state| {
                 let left = lease(&state.attributes).saturating_sub(away);
@@ -258,14 +275,14 @@ impl Node {
         if !self.outputs.is_empty() || (self.leaving && self.distro.has_left()) {
             return Some(Tick(0));
         }
-        let loading =
-            self.loading.as_ref().map(|loading| if self.knows_all(loading) { Tick(0) } else { loading.until });
+        let due = |loading: &Loading| if self.knows_all(loading) { Tick(0) } else { loading.until };
+        let loading = self.loading.as_ref().map(due);
         [self.members.next_due(), self.distro.next_due(), loading].into_iter().flatten().min()
     }
 
     /// The members, with what each lacks.
     pub(super) fn member_details(&self, now: Tick) -> Vec<MemberDetail> {
-        let detail = |(place, peer): (usize, &crate::member::Peer)| {
+        let detail = |(place, peer): (usize, &Peer)| {
             let heard = self.members.heard(place).map(|at| now.since(at));
             MemberDetail { peer: peer.clone(), heard, distro: self.distro.detail(now, place, peer) }
         };
@@ -273,7 +290,7 @@ impl Node {
     }
 
     /// The state of a client as others are told it.
-    pub(super) fn state(&mut self, now: Tick, id: &crate::model::ClientId) -> Result<Reply, Rejection> {
+    pub(super) fn state(&mut self, now: Tick, id: &ClientId) -> Result<Reply, Rejection> {
         Ok(Reply::State(self.distro.state(now, id, &self.registry)))
     }
 }

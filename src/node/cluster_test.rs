@@ -471,7 +471,6 @@ fn what_came_before_the_way_back_was_open_is_acknowledged_when_it_is() {
 }
 
 #[test]
-#[ignore = "fails: nodes that load at the same time do not wait for what the others kept"]
 fn nodes_that_all_start_again_have_what_all_kept_before_they_serve() {
     let mut nodes = Nodes::start(3);
     nodes.publish(0, "a", "s", 1);

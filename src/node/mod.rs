@@ -154,7 +154,7 @@ impl Node {
         let loading = (!peers.is_empty()).then(|| Loading {
             until: now.tick + settings.loading_limit,
             unreachable: vec![false; peers.len()],
-            kept: Default::default(),
+            kept: None,
         });
         Self {
             members: Members::new(settings.member, this, address, &peers),

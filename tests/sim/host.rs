@@ -67,6 +67,8 @@ pub struct Process {
     pub stopping: bool,
     /// Whether its connections are being closed.
     pub draining: bool,
+    /// Whether it serves before it has loaded, where that is planted.
+    hasty: bool,
     restless: (u64, u32),
 }
 
@@ -130,6 +132,7 @@ impl Host {
             forwarded: BTreeMap::new(),
             stopping: false,
             draining: false,
+            hasty: weakness == Some(Weakness::AnswersWhileLoading),
             restless: (0, 0),
         });
         self.raise_ceiling(now, 0);
