@@ -88,6 +88,9 @@ pub const BRAKE_MILLIS: u64 = 180_000;
 pub const BRAKE_SERVICES: usize = 4_096;
 /// Pause before something that was held back is looked at again.
 pub const BRAKE_RETRY_MILLIS: u64 = 5_000;
+/// How far apart nodes may start that all start again, so that each serves with what all of them kept. A node that kept
+/// something waits so long for members it cannot reach.
+pub const TOGETHER_MILLIS: u64 = 1_000;
 /// Clients asked for in one message.
 pub const WANTED: usize = 4_096;
 /// Own clients read in one hold of the node's lock to be kept on disk.

@@ -47,16 +47,16 @@ impl Node {
     pub(super) fn beat(
         &mut self,
         now: Now,
-        client: ClientId,
-        service: ServiceKey,
+        client: &ClientId,
+        service: &ServiceKey,
         instance: Option<Box<Instance>>,
     ) -> Result<Reply, Rejection> {
-        self.claim(now, &client);
-        let numbers = self.numbers(&service, &client);
+        self.claim(now, client);
+        let numbers = self.numbers(service, client);
         let published = numbers.and_then(|(service, client)| self.registry.published(service, client));
         let known = published.and_then(|content| content.instances().first());
         let Some(((service_no, client_no), known)) = numbers.zip(known) else {
-            return self.beat_of_unknown(now, &client, &service, instance);
+            return self.beat_of_unknown(now, client, service, instance);
         };
         let (healthy, interval) = (known.healthy, self.beat_interval(known));
         let beating = self.health.beat(now.tick, service_no, client_no);
@@ -71,7 +71,7 @@ impl Node {
         if inherited {
             // Alive, but the node that owned it may have known of something newer: it is to register again.
             self.health.inherit(now.tick, service_no, client_no, &self.registry);
-            return self.beat_of_unknown(now, &client, &service, instance);
+            return self.beat_of_unknown(now, client, service, instance);
         }
         Ok(Reply::Beat(Beat::Alive { interval }))
     }

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Loading {
     /// When it stops waiting.
     pub(super) until: Tick,
+    /// Until when a member that cannot be reached may be about to start as well.
+    pub(super) patience: Tick,
     /// Members that could not be reached when it was tried, in their order.
     pub(super) unreachable: Vec<bool>,
     /// What this node kept of its earlier life, and its hybrid time then; none once it was decided what that counts. Until
@@ -143,7 +145,10 @@ impl Node {
     /// What this node kept of its earlier life. In a cluster it counts only if nobody knows better.
     pub(super) fn restore(&mut self, now: Now, at: Millis, states: Vec<ClientState>) -> Reply {
         match &mut self.loading {
-            Some(loading) => loading.kept = Some((at, states)),
+            Some(loading) => {
+                loading.kept = Some((at, states));
+                loading.patience = now.tick + limits::TOGETHER_MILLIS;
+            }
             None => self.revive(now, &states),
         }
         Reply::Done
@@ -221,7 +226,7 @@ impl Node {
     fn end_loading(&mut self, now: Now) {
         self.decide_kept(now);
         let Some(loading) = &self.loading else { return };
-        if !self.knows_all(loading) && now.tick < loading.until {
+        if now.tick < self.loading_due(loading) {
             return;
         }
         let kept = self.loading.take().and_then(|loading| loading.kept);
@@ -239,7 +244,9 @@ impl Node {
         let (members, distro) = (&self.members, &self.distro);
         let is_met = |(place, peer): (usize, &Peer)| match peer.phase {
             Phase::Serving => distro.has_all(place),
-            Phase::Loading | Phase::Leaving => loading.unreachable[place] || members.heard(place).is_some(),
+            Phase::Loading | Phase::Leaving => {
+                members.heard(place).is_some() || (loading.unreachable[place] && now.tick >= loading.patience)
+            }
         };
         if loading.kept.is_some() && members.cluster().peers.iter().enumerate().all(is_met) {
             let kept = loading.kept.take();
@@ -262,12 +269,18 @@ impl Node {
         self.revive(now, &kept);
     }
 
-    /// Whether all members that can be reached have told what they know.
-    fn knows_all(&self, loading: &Loading) -> bool {
-        let is_done = |place: usize| {
-            self.distro.has_all(place) || (loading.unreachable[place] && self.members.heard(place).is_none())
-        };
-        (0..loading.unreachable.len()).all(is_done)
+    /// When loading ends as things stand: at once when all have told what they know, a little later when the others cannot
+    /// be reached.
+    fn loading_due(&self, loading: &Loading) -> Tick {
+        let lacking = || (0..loading.unreachable.len()).filter(|place| !self.distro.has_all(*place));
+        let is_gone = |place: usize| loading.unreachable[place] && self.members.heard(place).is_none();
+        if lacking().next().is_none() {
+            Tick(0)
+        } else if lacking().all(is_gone) {
+            loading.patience
+        } else {
+            loading.until
+        }
     }
 
     /// When there is something to do among members.
@@ -275,8 +288,7 @@ impl Node {
         if !self.outputs.is_empty() || (self.leaving && self.distro.has_left()) {
             return Some(Tick(0));
         }
-        let due = |loading: &Loading| if self.knows_all(loading) { Tick(0) } else { loading.until };
-        let loading = self.loading.as_ref().map(due);
+        let loading = self.loading.as_ref().map(|loading| self.loading_due(loading));
         [self.members.next_due(), self.distro.next_due(), loading].into_iter().flatten().min()
     }
 

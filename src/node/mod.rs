@@ -154,6 +154,7 @@ impl Node {
         let loading = (!peers.is_empty()).then(|| Loading {
             until: now.tick + settings.loading_limit,
             unreachable: vec![false; peers.len()],
+            patience: now.tick,
             kept: None,
         });
         Self {
@@ -184,7 +185,7 @@ impl Node {
             Input::RegisterBeating { client, service, instance } => {
                 self.register_beating(now, &client, &service, instance)
             }
-            Input::Beat { client, service, instance } => self.beat(now, client, service, instance),
+            Input::Beat { client, service, instance } => self.beat(now, &client, &service, instance),
             Input::Deregister { client, service } => self.deregister(now, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
             Input::Poll(poll) => self.polled(now, poll),
