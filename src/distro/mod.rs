@@ -231,7 +231,7 @@ impl Distro {
         let number = self.records.put(id, None, version, owner);
         self.orphans.remove(number);
         self.reviews.remove(number);
-        if self.outboxes.iter().all(|outbox| outbox.life.is_none()) {
+        if self.outboxes.is_empty() {
             self.records.remove(number);
             return;
         }

@@ -99,6 +99,11 @@ impl Distro {
     /// The member at a place holds something older than what is known here.
     pub fn correct(&mut self, now: Tick, place: usize, id: &ClientId) {
         self.counts.stale += 1;
+        self.pass_on(now, place, id);
+    }
+
+    /// The member at a place is to be told of a client, whosever it is.
+    pub fn pass_on(&mut self, now: Tick, place: usize, id: &ClientId) {
         if let Some(number) = self.records.find(id) {
             self.outboxes[place].mark(now, number, &self.settings);
         }

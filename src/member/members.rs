@@ -153,6 +153,11 @@ impl Members {
         }
     }
 
+    /// Whether the member at a place says that it does not hear another.
+    pub fn misses(&self, place: usize, other: NodeId) -> bool {
+        self.heard[place].misses.contains(&other)
+    }
+
     /// Takes note of whether a member's clock is too far ahead.
     pub fn set_skewed(&mut self, place: usize, skewed: bool) {
         if self.cluster.peers[place].skewed != skewed {

@@ -88,6 +88,12 @@ pub const BRAKE_MILLIS: u64 = 180_000;
 pub const BRAKE_SERVICES: usize = 4_096;
 /// Pause before something that was held back is looked at again.
 pub const BRAKE_RETRY_MILLIS: u64 = 5_000;
+/// After how long a forwarded write is not done any more, in milliseconds: its sender waits for less, and clocks of members
+/// follow each other to within a heartbeat.
+pub const FORWARD_LATE_MILLIS: u64 = 5_000;
+/// By how much the time since something was kept may seem longer than it was: a clock begins above its ceiling, 10 s ahead,
+/// and what is kept is written every 5 s.
+pub const KEPT_SLACK_MILLIS: u64 = 15_000;
 /// How far apart nodes may start that all start again, so that each serves with what all of them kept. A node that kept
 /// something waits so long for members it cannot reach.
 pub const TOGETHER_MILLIS: u64 = 1_000;

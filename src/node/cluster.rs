@@ -6,7 +6,7 @@ use crate::{
     distro::{Due, Judgement, lease},
     member::{Cluster, Members, Peer, Transition},
     model::{ClientId, ClientState, Incarnation, Merged, Millis, NodeId, Now, Tick, Version, limits},
-    node::{MemberDetail, Node, Output, Rejection, Reply},
+    node::{MemberDetail, Node, Output, Rejection, Reply, Write},
     wire::peer::{Heartbeat, Message, Phase},
 };
 
@@ -124,13 +124,33 @@ impl Node {
         }
     }
 
+    /// Does a write for another member, unless it lay around unread (this node was stopped, or its machine).
+    pub(super) fn forwarded(&mut self, now: Now, sent: Millis, write: Write) -> Result<Reply, Rejection> {
+        if self.clock.now(now) > sent.saturating_add(limits::FORWARD_LATE_MILLIS) {
+            return Ok(Reply::Late);
+        }
+        self.handle(now, write.into())
+    }
+
     /// Takes the state of a client that a member tells.
     fn told(&mut self, now: Now, place: usize, from: Incarnation, state: &ClientState) {
         use Judgement::{Known, Newer, Older, Ours};
         match self.distro.judge(state, state.owner == from) {
-            Newer => self.learn(now, state),
+            Newer => {
+                self.learn(now, state);
+                self.pass_on(now, state);
+            }
             Older => self.distro.correct(now.tick, place, &state.id),
             Ours | Known => {}
+        }
+    }
+
+    /// Tells members that do not hear the owner of a client what it told this node.
+    fn pass_on(&mut self, now: Now, state: &ClientState) {
+        for place in 0..self.members.cluster().peers.len() {
+            if self.members.misses(place, state.owner.node) {
+                self.distro.pass_on(now.tick, place, &state.id);
+            }
         }
     }
 
@@ -261,7 +281,8 @@ impl Node {
         if self.members.cluster().peers.iter().any(|peer| peer.phase == Phase::Serving) {
             let away = self.clock.now(now).saturating_sub(at);
             kept.retain_mut(|state| {
-                let left = lease(&state.attributes).saturating_sub(away);
+                let lease = lease(&state.attributes);
+                let left = (lease + limits::KEPT_SLACK_MILLIS).saturating_sub(away).min(lease);
                 state.lease = Some(left);
                 left > 0
             });

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use crate::{
     model::{Address, Attributes, ClientId, ClientState, Incarnation, Instance, Millis, Published, ServiceKey, Switch},
-    node::{Poll, Proposal},
+    node::{Poll, Proposal, Write},
     push::PushNo,
     registry::{Among, Selection},
     wire::peer::Message,
@@ -191,6 +191,14 @@ pub enum Input {
     },
     /// The state of a client, as the node tells others.
     ClientState(ClientId),
+    /// Another member has this node do a write, because it is responsible for its client.
+    Forwarded {
+        /// Hybrid time of the other when it sent this. Long after, it has done the write itself, and what was new then would
+        /// pass for new now.
+        sent: Millis,
+        /// What.
+        write: Box<Write>,
+    },
     /// The responsible node did what was forwarded to it, and this came of it.
     Learn(Arc<ClientState>),
     /// What this node kept of an earlier life of its own. To come before anything else.

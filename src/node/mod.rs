@@ -230,6 +230,7 @@ impl Node {
             Input::Linked { address, peer } => Ok(self.linked(now, &address, peer)),
             Input::Unlinked { address } => Ok(self.unlinked(now, &address)),
             Input::Peer { address, from, message } => Ok(self.said(now, &address, from, message)),
+            Input::Forwarded { sent, write } => self.forwarded(now, sent, *write),
             Input::ClientState(client) => self.state(now.tick, &client),
             Input::Learn(state) => Ok(self.learned(now, &state)),
             Input::Restore { at, states } => Ok(self.restore(now, at, states)),

@@ -49,6 +49,8 @@ pub enum Reply {
     Clients(Vec<ClientId>),
     /// What a client does, and when what it publishes changed last; none when it is not there.
     Client(Option<(Box<ClientDetail>, Millis)>),
+    /// A forwarded write came too late and was not done.
+    Late,
     /// The state of a client; without publications when it is gone; none when nothing is known of it.
     State(Option<Arc<ClientState>>),
     /// Some states of clients; none at the end.

@@ -96,7 +96,7 @@ impl Peers {
     async fn call(&self, to: NodeId, write: &Write, deadline: Duration) -> Result<Forwarded, ForwardError> {
         let found = self.links.iter().find_map(|link| link.client(to));
         let mut client = found.ok_or(ForwardError::NotLinked(to))?;
-        let mut request = Request::new(encode_write(write));
+        let mut request = Request::new(encode_write(write, self.core.time()));
         // So that the other node does not begin what nobody waits for any more.
         request.set_timeout(deadline);
         let answer = timeout(deadline, client.forward(request)).await.map_err(|_| ForwardError::Late(deadline))?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::{
-    model::{ClientState, NodeId},
+    model::{ClientState, Millis, NodeId},
     node::{Beat, Rejection, Reply, Write},
     proto::peer::{self as proto, forward_answer::Result as Outcome, forward_request::Write as Kind},
     registry::Refused,
@@ -56,7 +56,7 @@ impl ForwardError {
     }
 }
 
-pub(super) fn encode_write(write: &Write) -> proto::ForwardRequest {
+pub(super) fn encode_write(write: &Write, sent: Millis) -> proto::ForwardRequest {
     let kind = match write {
         Write::Register { content, .. } => Kind::Register(encode_content(content)),
         Write::RegisterBeating { instance, .. } => Kind::RegisterBeating(encode_instance(instance)),
@@ -67,6 +67,7 @@ pub(super) fn encode_write(write: &Write) -> proto::ForwardRequest {
         client: write.client().as_str().into(),
         service: Some(encode_service(write.service())),
         write: Some(kind),
+        sent,
     }
 }
 
@@ -142,14 +143,14 @@ mod tests {
             Write::Deregister { client: e, service: w },
         ];
         for write in writes {
-            assert_eq!(decode_write(encode_write(&write)), Ok(write));
+            assert_eq!(decode_write(encode_write(&write, 7)), Ok(write));
         }
     }
 
     #[test]
     fn a_connection_has_no_other_owner() {
         let client = ClientId::connection(1, ([10, 0, 0, 1], 80).into());
-        let write = encode_write(&Write::Deregister { client, service: service() });
+        let write = encode_write(&Write::Deregister { client, service: service() }, 7);
         assert!(decode_write(write).is_err());
     }
 

@@ -23,6 +23,7 @@ pub use service::serve;
 
 use crate::{
     member::Cluster,
+    model::Millis,
     node::{Input, Rejection, Reply},
     runtime::Runtime,
 };
@@ -76,6 +77,8 @@ pub trait Core: Send + Sync + 'static {
     fn handle(&self, input: Input) -> Result<Reply, Rejection>;
     /// The members as the node sees them.
     fn cluster(&self) -> Arc<Cluster>;
+    /// Hybrid time of the node.
+    fn time(&self) -> Millis;
 }
 
 impl Core for Runtime {
@@ -85,5 +88,9 @@ impl Core for Runtime {
 
     fn cluster(&self) -> Arc<Cluster> {
         Runtime::cluster(self)
+    }
+
+    fn time(&self) -> Millis {
+        Runtime::time(self)
     }
 }

@@ -127,11 +127,15 @@ impl Peer for Calls {
 
     async fn forward(&self, request: Request<proto::ForwardRequest>) -> Result<Response<proto::ForwardAnswer>, Status> {
         caller(&request).map_err(|refusal| refusal.status())?;
-        let write =
-            decode_write(request.into_inner()).map_err(|illegal| Status::invalid_argument(illegal.to_string()))?;
+        let request = request.into_inner();
+        let sent = request.sent;
+        let write = decode_write(request).map_err(|illegal| Status::invalid_argument(illegal.to_string()))?;
         let core = self.peers.core();
         let client = write.client().clone();
-        let result = core.handle(write.into());
+        let result = core.handle(Input::Forwarded { sent, write: Box::new(write) });
+        if matches!(result, Ok(Reply::Late)) {
+            return Err(Status::deadline_exceeded("nobody waits for this write any more"));
+        }
         let state = match core.handle(Input::ClientState(client)) {
             Ok(Reply::State(state)) => state,
             _ => None,

@@ -9,7 +9,7 @@ use std::{
 
 use roster::{
     member::Cluster,
-    model::{ClientState, Incarnation, NodeId},
+    model::{ClientState, Incarnation, Millis, NodeId},
     node::{self, Input, Membership, Rejection, Reply},
     peer::{self, Core, Peers, Settings},
     runtime::{DataDir, Runtime},
@@ -51,6 +51,10 @@ impl Core for Seen {
 
     fn cluster(&self) -> Arc<Cluster> {
         self.runtime.cluster()
+    }
+
+    fn time(&self) -> Millis {
+        self.runtime.time()
     }
 }
 

@@ -105,6 +105,8 @@ pub enum AtHost {
         ticket: u64,
         client: usize,
         request: Request,
+        /// Hybrid time of the node that forwards.
+        sent: Millis,
     },
     ForwardAnswered {
         life: u32,

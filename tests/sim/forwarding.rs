@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use roster::{
-    model::{ClientId, ClientState, Published},
-    node::{Beat, Input, Reply},
+    model::{ClientId, ClientState, Millis, Published},
+    node::{Beat, Input, Reply, Write},
 };
 
 use crate::{
@@ -25,8 +25,9 @@ impl World {
         let current = self.hosts[host].process.as_ref().map(|_| self.hosts[host].life);
         match what {
             AtHost::Http { client, ticket, request } => self.called(host, client, ticket, request),
-            AtHost::Forwarded { from, life, ticket, client, request } => {
-                let answered = if self.hosts[host].serves() { self.perform(host, client, &request) } else { None };
+            AtHost::Forwarded { from, life, ticket, client, request, sent } => {
+                let serves = self.hosts[host].serves();
+                let answered = if serves { self.perform(host, client, &request, Some(sent)) } else { None };
                 let (answer, state) = answered.map_or((None, None), |(answer, state)| (Some(answer), state));
                 if let Some(at) = self.network.once(self.now, host, from) {
                     let what = AtHost::ForwardAnswered { life, ticket, answer, state };
@@ -56,15 +57,16 @@ impl World {
         let target = cluster.forward_to(&address_id(client)).and_then(|id| cluster.peer(id));
         let target = target.and_then(|peer| self.hosts.iter().position(|other| other.address == peer.address));
         let Some(target) = target else {
-            let answer = self.perform(host, client, &request).map(|(answer, _)| answer);
+            let answer = self.perform(host, client, &request, None).map(|(answer, _)| answer);
             self.finish(host, (client, ticket), &request, answer);
             return;
         };
-        let life = self.hosts[host].life;
+        let (life, here) = (self.hosts[host].life, self.hosts[host].now(self.now));
         let process = self.hosts[host].process.as_mut().expect("it serves");
         process.forwarded.insert(ticket, (client, request.clone()));
+        let sent = process.node.time(here);
         if let Some(at) = self.network.once(self.now, host, target) {
-            let what = AtHost::Forwarded { from: host, life, ticket, client, request };
+            let what = AtHost::Forwarded { from: host, life, ticket, client, request, sent };
             self.at(at, Event::Host { host: target, what });
         }
         self.later_at_host(FORWARD_DEADLINE, host, AtHost::ForwardDeadline { life, ticket });
@@ -78,7 +80,7 @@ impl World {
         }
         let answer = match answer {
             Some(answer) => Some(answer),
-            None => self.perform(host, client, &request).map(|(answer, _)| answer),
+            None => self.perform(host, client, &request, None).map(|(answer, _)| answer),
         };
         self.finish(host, (client, ticket), &request, answer);
     }
@@ -91,8 +93,14 @@ impl World {
         self.give_back(client, ticket, answer);
     }
 
-    /// Does what a caller asks, and tells what came of it.
-    fn perform(&mut self, host: usize, client: usize, request: &Request) -> Option<(Answer, Option<Arc<ClientState>>)> {
+    /// Does what a caller asks, and tells what came of it. `sent`: when another node sent it here.
+    fn perform(
+        &mut self,
+        host: usize,
+        client: usize,
+        request: &Request,
+        sent: Option<Millis>,
+    ) -> Option<(Answer, Option<Arc<ClientState>>)> {
         let id = address_id(client);
         let input = match request {
             Request::Publish { service: to, revision, ports, shared, .. } => {
@@ -105,7 +113,14 @@ impl World {
             Request::Beat { service: of } => Input::Beat { client: id.clone(), service: service(*of), instance: None },
             Request::Subscribe { .. } | Request::Unsubscribe { .. } => return None,
         };
+        let input = match sent {
+            Some(sent) => {
+                Input::Forwarded { sent, write: Box::new(Write::try_from(input).expect("it can be forwarded")) }
+            }
+            None => input,
+        };
         let answer = match (request, self.feed(host, input)?) {
+            (_, Ok(Reply::Late)) => return None,
             (Request::Publish { service, revision, .. }, Ok(_)) => {
                 self.oracle.beaten(client, self.now);
                 Answer::Published { service: *service, revision: *revision }
