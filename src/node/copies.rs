@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    model::{ClientId, ClientState, Now, ServiceKey, Tick, Version},
+    model::{ClientId, ClientState, HybridTime, NodeId, Now, ServiceKey, Tick, Version},
     node::{Cause, Node},
     registry::{ClientNo, Command},
 };
@@ -26,11 +26,29 @@ impl Node {
                 self.copy(now, Command::Deregister { client: state.id.clone(), service });
             }
         }
+        let later = self.written_later(state);
         for publication in &state.publications {
-            self.copy(now, Command::Replicate { client: state.id.clone(), publication: publication.clone() });
+            if !later.contains(&publication.service) {
+                self.copy(now, Command::Replicate { client: state.id.clone(), publication: publication.clone() });
+            }
         }
         let client = self.registry.client_no(&state.id);
         self.distro.learned(now.tick, state, client, self.members.cluster());
+        if !later.is_empty() {
+            self.claim_as(now, &state.id, |_, time, node| Version::written(time, node));
+        }
+    }
+
+    /// For which services a client known by its address wrote to this node after what a newer state of it says: the node that
+    /// made that state did not know, and was written to for another service since.
+    fn written_later(&self, state: &ClientState) -> BTreeSet<ServiceKey> {
+        let client = self.registry.client_no(&state.id).filter(|_| state.id.is_address());
+        let known = client.map_or_else(Vec::new, |client| self.registry.publications(client));
+        let told = |service: &ServiceKey| state.publications.iter().find(|publication| publication.service == *service);
+        let later = known
+            .into_iter()
+            .filter(|known| told(&known.service).is_some_and(|publication| publication.published < known.published));
+        later.map(|known| known.service).collect()
     }
 
     /// Has a client publish nothing any more. One known by its address may still poll.
@@ -75,9 +93,14 @@ impl Node {
 
     /// Makes a client known by its address this node's own, because it was heard here.
     pub(super) fn claim(&mut self, now: Now, id: &ClientId) {
+        self.claim_as(now, id, Version::heard);
+    }
+
+    /// Makes a client this node's own at the version that comes of the one it had and a later time.
+    fn claim_as(&mut self, now: Now, id: &ClientId, version: impl FnOnce(Version, HybridTime, NodeId) -> Version) {
         let Some(client) = self.registry.client_no(id) else { return };
         let (clock, node) = (&mut self.clock, self.members.cluster().this.node);
-        let next = |before: Version| before.heard(clock.give(now, before.latest()), node);
+        let next = |before: Version| version(before, clock.give(now, before.latest()), node);
         if self.distro.claim(now.tick, client, next) {
             self.watch(now.tick, client);
         }

@@ -134,6 +134,8 @@ pub struct Publishing {
     pub confirmed: Option<(u32, Micros)>,
     /// The same of any connection, since it was first answered.
     pub stood: Option<(u32, Micros)>,
+    /// When it was last answered for the first time on a connection.
+    pub answered: Option<Micros>,
     /// Whether something may be published that is not wanted.
     pub leftover: Option<u32>,
     /// When a withdrawal was last answered.

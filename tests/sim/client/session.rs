@@ -263,6 +263,9 @@ impl World {
         match answer {
             Answer::Published { service, revision } => {
                 if let Some(publishing) = told.publishes.get_mut(&service) {
+                    if publishing.confirmed.is_none() {
+                        publishing.answered = Some(now);
+                    }
                     publishing.confirmed = Some((revision, now));
                     publishing.stood =
                         publishing.stood.filter(|(stood, _)| *stood == revision).or(Some((revision, now)));

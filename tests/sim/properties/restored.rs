@@ -43,8 +43,8 @@ fn restored(world: &World, client: &Client, host: usize, service: u8) -> Option<
     let soon = began > left_at && began - left_at < SOON && now + KEPT < left_at + client.kind.lease();
     let publishing = client.publishes.get(&service)?;
     let wanted = publishing.wanted.as_ref()?;
-    let (revision, at) = publishing.stood?;
-    let kept = revision == wanted.revision && at + KEPT < left_at && client.unsteady_until < left_at;
+    let ((revision, at), answered) = (publishing.stood?, publishing.answered?);
+    let kept = revision == wanted.revision && at.max(answered) + KEPT < left_at && client.unsteady_until < left_at;
     let clocks = oracle.clocks_set_at == 0 || oracle.clocks_set_at + 60 * SECOND < left_at;
     (client.alive && same && soon && kept && clocks).then(|| wanted.addresses(client.number).collect())
 }
