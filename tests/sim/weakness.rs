@@ -42,20 +42,20 @@ pub enum Weakness {
 pub type Told = BTreeMap<ClientId, Arc<ClientState>>;
 
 impl Weakness {
-    pub const ALL: [Weakness; 12] = [
+    /// Those that show within a few seeds: the first five first.
+    pub const PLAIN: [Weakness; 8] = [
         Weakness::OvertakenDelete,
         Weakness::SnapshotOverNative,
         Weakness::VerifyWithoutAbsence,
         Weakness::LostMark,
         Weakness::AnswersWhileLoading,
-        Weakness::NeverRepairs,
-        Weakness::OwnTime,
         Weakness::LeavesSilently,
         Weakness::KeepsNothing,
-        Weakness::ForgetsCeiling,
         Weakness::LearnsNothing,
-        Weakness::MissesNobody,
     ];
+    /// Those that need a rare coincidence.
+    pub const RARE: [Weakness; 4] =
+        [Weakness::NeverRepairs, Weakness::OwnTime, Weakness::ForgetsCeiling, Weakness::MissesNobody];
 
     /// What is left of a message; nothing when it is lost.
     pub fn carry(self, message: Message, told: &mut Told) -> Option<Message> {
