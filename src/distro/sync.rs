@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     distro::{Distro, digest, record::RecordNo},
-    model::{ClientId, ClientState, Incarnation, Tick, Version, limits},
+    model::{ClientId, ClientState, HybridTime, Incarnation, NodeId, Tick, Version, limits},
     registry::Registry,
     wire::peer::{Digest, Message},
 };
@@ -100,6 +100,18 @@ impl Distro {
     pub fn correct(&mut self, now: Tick, place: usize, id: &ClientId) {
         self.counts.stale += 1;
         self.pass_on(now, place, id);
+    }
+
+    /// The member at a place has just lost sight of a node: it may have missed what that told others since `recent`.
+    pub fn pass_on_recent(&mut self, now: Tick, place: usize, owner: NodeId, recent: HybridTime) {
+        let is_recent = |number: &RecordNo| {
+            let record = self.records.get(*number);
+            record.owner.node == owner && record.version.latest() >= recent
+        };
+        let missed: Vec<RecordNo> = self.records.behind(None).filter(is_recent).collect();
+        for number in missed {
+            self.outboxes[place].mark(now, number, &self.settings);
+        }
     }
 
     /// The member at a place is to be told of a client, whosever it is.

@@ -88,6 +88,8 @@ pub const BRAKE_MILLIS: u64 = 180_000;
 pub const BRAKE_SERVICES: usize = 4_096;
 /// Pause before something that was held back is looked at again.
 pub const BRAKE_RETRY_MILLIS: u64 = 5_000;
+/// How long before a member lost sight of another what that one told may not have reached it: suspicion, and slack.
+pub const RECENT_MILLIS: u64 = 10_000;
 /// After how long a forwarded write is not done any more, in milliseconds: its sender waits for less, and clocks of members
 /// follow each other to within a heartbeat.
 pub const FORWARD_LATE_MILLIS: u64 = 5_000;

@@ -107,15 +107,20 @@ impl HybridClock {
 
     /// The hybrid time at a moment.
     pub fn now(&mut self, now: Now) -> Millis {
-        let (from, since) = self.base;
-        let elapsed = now.tick.since(since);
-        let run_on = (from + elapsed - elapsed / 1_000).min(self.reach());
+        let run_on = self.run_on(now).min(self.reach());
         self.last = self.last.max(run_on);
         if now.wall >= self.last {
             self.last = now.wall;
             self.base = (now.wall, now.tick);
         }
         self.last
+    }
+
+    /// Where ticks have brought the clock, if the ceiling allowed it.
+    pub fn run_on(&self, now: Now) -> Millis {
+        let (from, since) = self.base;
+        let elapsed = now.tick.since(since);
+        from + elapsed - elapsed / 1_000
     }
 
     /// How far the clock goes without the wall clock: stamps must find room above it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     distro::{Due, Judgement, lease},
     member::{Cluster, Members, Peer, Transition},
-    model::{ClientId, ClientState, Incarnation, Merged, Millis, NodeId, Now, Tick, Version, limits},
+    model::{ClientId, ClientState, HybridTime, Incarnation, Merged, Millis, NodeId, Now, Tick, Version, limits},
     node::{MemberDetail, Node, Output, Rejection, Reply, Write},
     wire::peer::{Heartbeat, Message, Phase},
 };
@@ -56,11 +56,15 @@ impl Node {
     pub(super) fn said(&mut self, now: Now, address: &str, from: Incarnation, message: Message) -> Reply {
         let Some(place) = self.members.place(address, from) else { return Reply::Done };
         let heartbeat = if let Message::Heartbeat(heartbeat) = &message { Some(heartbeat) } else { None };
+        let missed = heartbeat.map_or(&[][..], |heartbeat| &heartbeat.missed);
+        let newly: Vec<NodeId> = missed.iter().copied().filter(|node| !self.members.misses(place, *node)).collect();
         self.meeting(now, |members, transitions| {
             members.meet(place, address, from, transitions);
             members.hear(now.tick, place, heartbeat, transitions);
             members.poll(now.tick, transitions);
         });
+        let recent = HybridTime::at(self.clock.now(now).saturating_sub(limits::RECENT_MILLIS));
+        newly.into_iter().for_each(|node| self.distro.pass_on_recent(now.tick, place, node, recent));
         match message {
             Message::Heartbeat(heartbeat) => self.heard(now, place, &heartbeat),
             Message::Sync { number, clients } => {
@@ -204,6 +208,8 @@ impl Node {
         if late > limits::OVERSLEPT_MILLIS {
             self.members.overslept(now.tick);
             self.distro.overslept(now.tick, late);
+            // The ceiling did not follow meanwhile, and clients come from nodes whose clock ran on.
+            self.outputs.push(Output::Ceiling(self.clock.run_on(now)));
         }
         self.meeting(now, |members, transitions| members.poll(now.tick, transitions));
         self.end_loading(now);
