@@ -372,10 +372,11 @@ fn a_grave_is_kept_until_all_know_it() {
 #[test]
 fn graves_are_bounded_and_a_node_alone_needs_none() {
     let mut side = Side::new();
+    side.distro = Distro::new(Settings::DEFAULT, OWN, 0);
     side.publish("a", instances([1]));
     side.disconnect("a");
     assert_eq!(side.distro.counts().records, 0, "there is nobody to bring it back");
-    side.link(0);
+    side.distro = Distro::new(Settings::DEFAULT, OWN, 2);
     let gone = told("", 1, OTHER, 0);
     for grave in 0..=limits::TOMBSTONES {
         let id = ClientId::from(compact_str::format_compact!("g{grave:06}").as_str());
