@@ -145,10 +145,11 @@ impl Peers {
     /// Dials a member and asks who it is.
     async fn open(&self, link: &Link) -> Result<(Incarnation, Client), LinkError> {
         let cluster = self.core.cluster();
-        let known = link.known().and_then(|known| cluster.peer(known.node).map(|peer| (known.node, &peer.address)));
-        let routed = known.and_then(|(node, _)| self.routes.get(&node).cloned());
-        let moved = known.filter(|(_, address)| **address != link.address);
-        let moved = moved.and_then(|(_, address)| endpoint(&cluster_port(address, self.offset).ok()?).ok());
+        let known = link.known().map(|known| known.node);
+        let routed = known.and_then(|node| self.routes.get(&node).cloned());
+        let said = known.and_then(|node| cluster.peer(node)).map(|peer| &peer.address);
+        let moved = said.filter(|said| **said != link.address);
+        let moved = moved.and_then(|said| endpoint(&cluster_port(said, self.offset).ok()?).ok());
         let channel = routed.or(moved).unwrap_or_else(|| link.endpoint().clone()).connect().await?;
         let mut stranger = client(channel.clone(), &self.terms.hello(&cluster, None));
         let answer = stranger.hello(proto::HelloRequest {}).await?.into_inner();
