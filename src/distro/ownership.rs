@@ -14,7 +14,7 @@ const OLD_GRAVE: Millis = limits::TOMBSTONE_MILLIS - 2 * LONGEST_LEASE_MILLIS;
 /// What came due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// The lease of a client without an owner is over: it is forgotten here, and to be removed from the registry.
+    /// The lease of a client without an owner is over: it is to be removed from the registry.
     LeaseOver(ClientId),
     /// This node has taken a client over: its beats are to be watched.
     TakenOver(ClientNo),

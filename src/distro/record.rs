@@ -97,6 +97,11 @@ impl Records {
     ) -> RecordNo {
         let record = Record { id: id.clone(), client, version, owner, hash: None };
         let number = match self.find(id) {
+            Some(number) if self.is_held_alike(number, &record) => {
+                self.forget_hash(number);
+                self.all[number.0 as usize].version = version;
+                return number;
+            }
             Some(number) => {
                 self.let_go(number);
                 self.all[number.0 as usize] = record;
@@ -137,17 +142,28 @@ impl Records {
         self.by_id.remove(&record.id);
     }
 
+    /// Whether a record stays where it is when another takes its place: so it is with most changes of a client.
+    fn is_held_alike(&self, number: RecordNo, other: &Record) -> bool {
+        let record = self.get(number);
+        record.client.is_some() && (record.client, record.owner) == (other.client, other.owner)
+    }
+
+    /// Takes what the state of a client came to out of its owner's table.
+    fn forget_hash(&mut self, number: RecordNo) {
+        let record = &mut self.all[number.0 as usize];
+        let Some(hash) = record.hash.take().filter(|_| record.client.is_some()) else { return };
+        let holdings = self.holdings.get_mut(&record.owner).expect("whoever owns has holdings");
+        holdings.table.subtract(bucket(&record.id), hash);
+    }
+
     /// Takes a record out of its owner's holdings.
     fn let_go(&mut self, number: RecordNo) {
+        self.forget_hash(number);
         let record = &mut self.all[number.0 as usize];
         let Some(client) = record.client.take() else { return };
         self.by_client.remove(&client);
-        let place = bucket(&record.id);
         let holdings = self.holdings.get_mut(&record.owner).expect("whoever owns has holdings");
-        holdings.records.remove(&(place, number));
-        if let Some(hash) = record.hash.take() {
-            holdings.table.subtract(place, hash);
-        }
+        holdings.records.remove(&(bucket(&record.id), number));
         if holdings.records.is_empty() {
             self.holdings.remove(&record.owner);
         }
