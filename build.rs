@@ -2,8 +2,8 @@
 
 use std::{env, error::Error, path::PathBuf};
 
-/// What clients speak, and what nodes of a cluster speak.
-const PROTOCOLS: [&str; 2] = ["proto/nacos.proto", "proto/peer.proto"];
+/// What clients speak, what nodes of a cluster speak, and what they agree on.
+const PROTOCOLS: [&str; 3] = ["proto/nacos.proto", "proto/peer.proto", "proto/raft.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in PROTOCOLS {

@@ -1,12 +1,13 @@
 //! Roster, a service registry that speaks the Nacos naming protocol. `ARCHITECTURE.md` is the map.
 
+pub mod agreed;
 pub mod bench;
 
 pub mod proto {
     //! Generated from `proto/`: the envelope of the Nacos gRPC protocol, and what nodes of a cluster say to each other.
     #![allow(non_camel_case_types, missing_docs, clippy::large_enum_variant)]
     include!(concat!(env!("OUT_DIR"), "/proto.rs"));
-    pub use roster::peer::v1 as peer;
+    pub use roster::{peer::v1 as peer, raft::v1 as raft};
 }
 
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod node;
 pub mod peer;
 pub mod polling;
 pub mod push;
+pub mod raft;
 pub mod registry;
 pub mod runtime;
 pub mod server;

@@ -11,13 +11,14 @@ use std::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Which modules a module may use: those on floors below its own. The ground first.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 26] = [
     ("proto", 0),
     ("model", 0),
     ("wire", 1),
     ("task", 1),
     ("registry", 2),
     ("member", 2),
+    ("agreed", 3),
     ("distro", 3),
     ("push", 3),
     ("health", 3),
@@ -28,14 +29,15 @@ const FLOORS: [(&str, u8); 24] = [
     ("connection", 6),
     ("datagram", 6),
     ("peer", 6),
-    ("grpc", 7),
-    ("http", 7),
-    ("config", 8),
-    ("server", 9),
-    ("bench", 9),
-    ("cli", 10),
-    ("lib", 11),
-    ("main", 11),
+    ("raft", 7),
+    ("grpc", 8),
+    ("http", 8),
+    ("config", 9),
+    ("server", 10),
+    ("bench", 10),
+    ("cli", 11),
+    ("lib", 12),
+    ("main", 12),
 ];
 
 /// Floors up to this one are pure: values without sockets, files, clocks or tasks.

@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{Api, Refused, bad_request, params::Params},
-    model::{ClientId, ClusterFilter, Param, Published, ServiceKey, check_param, check_port},
-    node::{Input, Proposal, Rejection, Reply},
-    registry::{MetadataOperation, Selection},
+    model::{
+        ClientId, ClusterFilter, MetadataOperation, Param, Proposal, Published, ServiceKey, check_param, check_port,
+    },
+    node::{Input, Rejection, Reply},
+    registry::Selection,
     wire::{self, InstanceOperation, Refusal, Request, RequestType},
 };
 

@@ -7,7 +7,8 @@ use std::{
 };
 
 /// Identity of a client: `<millis>_<ip>_<port>` of its transport for gRPC, `<ip>:<port>#true` for one that is known by
-/// its address (Nacos `IpPortBasedClient`). Consoles parse both shapes. A gRPC id never contains `#`.
+/// its address (Nacos `IpPortBasedClient`), `<ip>:<port>#false` for the publisher of a persistent instance. Consoles parse
+/// all of these shapes. A gRPC id never contains `#`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(Arc<str>);
 
@@ -20,6 +21,16 @@ impl ClientId {
     /// The id of the ephemeral client that is known by its address only.
     pub fn address(ip: &str, port: u16) -> Self {
         Self(format!("{ip}:{port}#true").into())
+    }
+
+    /// The id of the client that publishes the persistent instance at an address.
+    pub fn persistent(ip: &str, port: u16) -> Self {
+        Self(format!("{ip}:{port}#false").into())
+    }
+
+    /// Whether what this client publishes is agreed on by all nodes, and so no node's own.
+    pub fn is_persistent(&self) -> bool {
+        self.0.ends_with("#false")
     }
 
     /// Whether this client is known by its address, so that no transport's end removes it.

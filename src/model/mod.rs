@@ -3,6 +3,7 @@
 //! Owns the values every floor above speaks in. A value of these types is right by construction; what is wrong is
 //! refused here, in the words a Nacos client knows. Never reads a clock, never knows a byte format.
 
+mod agreed;
 mod attributes;
 mod client_id;
 mod client_state;
@@ -14,10 +15,12 @@ mod metadata;
 mod name;
 mod namespace;
 mod node_id;
+mod proposal;
 mod service_metadata;
 mod switches;
 mod time;
 
+pub use agreed::{Agreed, AgreedChange, AgreedKey};
 pub use attributes::Attributes;
 pub use client_id::ClientId;
 pub use client_state::{ClientState, Publication, Version};
@@ -30,6 +33,7 @@ pub use name::{
 };
 pub use namespace::{Namespace, NamespaceOperation, NamespaceRefused};
 pub use node_id::{IllegalNodeId, Incarnation, NodeId};
+pub use proposal::{Forgotten, MetadataOperation, Outcome, PersistentOperation, Proposal, ProposalId};
 pub use service_metadata::{
     Address, Amended, AmendedMetadata, Amendment, ClusterMetadata, HealthChecker, Override, Selector, ServiceMetadata,
 };

@@ -117,6 +117,40 @@ pub enum Switch {
     Status(Option<ServerStatus>),
 }
 
+impl Switch {
+    /// All, as they are made.
+    pub fn defaults() -> Vec<Self> {
+        let flags = Flag::ALL.map(|(flag, .., on)| Switch::Flag(flag, on));
+        let spans = Span::ALL.map(|(span, .., millis)| Switch::Span(span, millis));
+        let paces = Probe::ALL.map(|(probe, .., pace)| Switch::Pace(probe, pace));
+        let versions = Language::ALL.map(|(language, _, version)| Switch::PushVersion(language, version.into()));
+        let Switches { distro_threshold, check_times, .. } = Switches::default();
+        let others = [
+            Switch::DistroThreshold(distro_threshold),
+            Switch::CheckTimes(check_times),
+            Switch::Masters(Vec::new()),
+            Switch::LimitedUrls(BTreeMap::new()),
+            Switch::Status(None),
+        ];
+        flags.into_iter().chain(spans).chain(paces).chain(versions).chain(others).collect()
+    }
+
+    /// Where it stands among all switches, the same for ever: what is agreed on is kept by it.
+    pub fn place(&self) -> u8 {
+        match self {
+            Switch::Flag(flag, _) => *flag as u8,
+            Switch::Span(span, _) => 32 + *span as u8,
+            Switch::Pace(probe, _) => 64 + *probe as u8,
+            Switch::PushVersion(language, _) => 96 + *language as u8,
+            Switch::DistroThreshold(_) => 128,
+            Switch::CheckTimes(_) => 129,
+            Switch::Masters(_) => 130,
+            Switch::LimitedUrls(_) => 131,
+            Switch::Status(_) => 132,
+        }
+    }
+}
+
 /// All switches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Switches {

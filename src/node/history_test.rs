@@ -10,7 +10,6 @@ use super::*;
 use crate::{
     model::{Amended, AmendedMetadata, Amendment, Attributes, ClusterMetadata, Instance, Published, ServiceMetadata},
     push::{Push, PushNo},
-    registry::MetadataOperation,
 };
 
 const SETTINGS: Settings = Settings {

@@ -5,10 +5,13 @@ use std::{net::IpAddr, sync::Arc};
 use compact_str::CompactString;
 
 use crate::{
-    model::{Address, Attributes, ClientId, ClientState, Incarnation, Instance, Millis, Published, ServiceKey, Switch},
-    node::{Poll, Proposal, Write},
+    model::{
+        Address, AgreedChange, Attributes, ClientId, ClientState, Incarnation, Instance, Millis, Proposal, Published,
+        ServiceKey, Switch,
+    },
+    node::{Poll, Write},
     push::PushNo,
-    registry::{Among, Selection},
+    registry::{Among, Selection, ServiceNo},
     wire::peer::Message,
 };
 
@@ -148,8 +151,17 @@ pub enum Input {
     },
     /// What a client does.
     Client(ClientId),
-    /// A change that was agreed on.
-    Apply(Proposal),
+    /// Whether a proposal could be made, as things stand here.
+    Judge(Box<Proposal>),
+    /// Changes that all nodes agreed on, in their order.
+    Agreed(Vec<AgreedChange>),
+    /// What is agreed on and not needed any more, of some services.
+    Forgettable {
+        /// Behind this one.
+        after: Option<ServiceNo>,
+    },
+    /// Whether it is still unknown how far nodes had agreed when this one stopped.
+    Recovering(bool),
     /// A subscriber answered a push.
     Acked {
         /// Who.

@@ -4,6 +4,7 @@
 //! answered; whatever leaves the node leaves by `poll`. Everything in it can be simulated: time is an argument, nothing is
 //! random, the order of iteration is fixed. Never touches a socket, a file or a clock.
 
+mod agreed;
 mod beat;
 #[cfg(test)]
 mod beat_test;
@@ -24,7 +25,6 @@ mod output;
 mod polling;
 #[cfg(test)]
 mod polling_test;
-mod proposal;
 mod reject;
 mod write;
 
@@ -35,7 +35,6 @@ use compact_str::CompactString;
 pub use input::Input;
 pub use output::{Beat, MemberDetail, Output, Reply, View};
 pub use polling::Poll;
-pub use proposal::Proposal;
 pub use reject::Rejection;
 pub use write::Write;
 
@@ -44,8 +43,8 @@ use crate::{
     health::{self, Health},
     member::{self, Members},
     model::{
-        ClientId, ClusterFilter, Flag, HybridClock, Incarnation, Millis, NodeId, Now, ServiceKey, Span, Switch,
-        Switches, Tick, Version,
+        ClientId, ClusterFilter, HybridClock, Incarnation, Millis, NodeId, Now, ServiceKey, Span, Switches, Tick,
+        Version,
     },
     node::{brake::Brake, cluster::Loading, namespaces::Namespaces},
     polling::Polling,
@@ -129,6 +128,8 @@ pub struct Node {
     brake: Brake,
     /// None once this node serves.
     loading: Option<Loading>,
+    /// Whether what nodes agreed on may be older here than it was already shown.
+    recovering: bool,
     /// Whether it is still to be said that this node has left.
     leaving: bool,
     /// To leave with the next poll.
@@ -162,6 +163,7 @@ impl Node {
             distro: Distro::new(settings.distro, this, peers.len()),
             brake: Brake::new(settings.removal_brake),
             loading,
+            recovering: false,
             leaving: false,
             outputs: Vec::new(),
             registry: Registry::new(settings.registry),
@@ -194,9 +196,13 @@ impl Node {
                 let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
                 Ok(Reply::View(self.view(now, &service, &selection)))
             }
-            Input::Query { service, selection } => Ok(Reply::View(self.view(now, &service, &selection))),
+            Input::Query { service, selection } => {
+                self.check_recovered(&service)?;
+                Ok(Reply::View(self.view(now, &service, &selection)))
+            }
             Input::Instance { service, address } => Ok(Reply::Instance(self.registry.instance(&service, &address))),
             Input::Instances { service } => {
+                self.check_recovered(&service)?;
                 let visible = self.registry.visible(&service);
                 let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
                 Ok(Reply::Instances(copied))
@@ -209,7 +215,10 @@ impl Node {
             Input::Service { service } => Ok(Reply::Service(self.registry.detail(&service).map(Box::new))),
             Input::Namespace { id } => Ok(Reply::Namespace(self.namespaces.get(&id).cloned().map(Box::new))),
             Input::Namespaces => Ok(Reply::Namespaces(self.namespaces.list())),
-            Input::Switch(switch) => Ok(self.switch(switch)),
+            Input::Switch(switch) => {
+                self.switch(switch);
+                Ok(Reply::Done)
+            }
             Input::Services { namespace, among, after } => {
                 Ok(Reply::Stretch(self.registry.stretch(namespace.as_deref(), among, after.as_ref())))
             }
@@ -217,7 +226,16 @@ impl Node {
             Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
             Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
             Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
-            Input::Apply(proposal) => self.agreed(now, proposal),
+            Input::Judge(proposal) => Ok(Reply::Judged(self.registry.judge(&proposal)?)),
+            Input::Agreed(changes) => Ok(self.agreed(now, changes)),
+            Input::Forgettable { after } => {
+                let (keys, last) = self.registry.forgettable(now.tick, after);
+                Ok(Reply::Forgettable(keys, last))
+            }
+            Input::Recovering(recovering) => {
+                self.recovering = recovering;
+                Ok(Reply::Done)
+            }
             Input::Acked { client, push, success } => {
                 let client = self.registry.client_no(&client);
                 Ok(Reply::Acked(client.and_then(|client| self.push.acked(now.tick, client, push, success))))
@@ -304,7 +322,7 @@ impl Node {
         let mut next = |before: Version| match cause {
             Cause::Silence => before.silent(node),
             Cause::Heard => before.heard(clock.give(now, before.latest()), node),
-            Cause::Client | Cause::Copy => Version::written(clock.give(now, before.latest()), node),
+            Cause::Client | Cause::Copy | Cause::Agreed => Version::written(clock.give(now, before.latest()), node),
         };
         for change in self.scratch.drain(..) {
             self.changes[change.kind()] += 1;
@@ -312,7 +330,7 @@ impl Node {
             self.health.note(change);
             self.polling.note(change);
             match change {
-                _ if cause == Cause::Copy => {}
+                _ if matches!(cause, Cause::Copy | Cause::Agreed) => {}
                 Change::ClientChanged(client) => self.distro.changed(now.tick, client, &self.registry, &mut next),
                 Change::ServiceRemoved(service) => self.brake.forget(service),
                 Change::ClientDisconnected(client) => self.distro.disconnected(now.tick, client, &mut next),
@@ -357,6 +375,7 @@ impl Node {
         service: &ServiceKey,
         clusters: CompactString,
     ) -> Result<Reply, Rejection> {
+        self.check_recovered(service)?;
         let subscriber = subscriber(clusters);
         let selection = Selection { filter: subscriber.filter.clone(), healthy_only: false };
         self.apply(now, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
@@ -382,21 +401,6 @@ impl Node {
         let detail = Box::new(self.registry.client_detail(client)?);
         let updated = now.wall.saturating_sub(now.tick.since(detail.updated));
         Some((detail, updated))
-    }
-
-    fn agreed(&mut self, now: Now, proposal: Proposal) -> Result<Reply, Rejection> {
-        match proposal {
-            Proposal::Metadata(operation) => self.apply(now, Command::Metadata(operation)).map(done),
-            Proposal::Namespace(operation) => Ok(self.namespaces.apply(operation).map(done)?),
-            Proposal::Switch(switch) => Ok(self.switch(switch)),
-        }
-    }
-
-    fn switch(&mut self, switch: Switch) -> Reply {
-        let switches = Arc::make_mut(&mut self.switches);
-        switches.set(switch);
-        self.push.switch(switches.flag(Flag::Push), switches.span(Span::PushCache));
-        Reply::Done
     }
 
     fn view(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> View {
@@ -438,6 +442,8 @@ enum Cause {
     Silence,
     /// The node that owns the client says so.
     Copy,
+    /// All nodes agreed on it.
+    Agreed,
 }
 
 fn done((): ()) -> Reply {

@@ -6,7 +6,6 @@ use super::*;
 use crate::{
     model::{Attributes, Instance, Published, ServiceMetadata},
     push::{Push, PushNo},
-    registry::MetadataOperation,
 };
 
 const SETTINGS: Settings = Settings::DEFAULT;

@@ -8,9 +8,9 @@ use compact_str::CompactString;
 use crate::{
     distro::PeerDetail,
     member::Peer,
-    model::{ClientId, ClientState, Instance, Millis, Namespace, NodeId, ServiceKey},
+    model::{AgreedKey, ClientId, ClientState, Instance, Millis, Namespace, NodeId, ServiceKey},
     push::{Oversized, Push},
-    registry::{ClientDetail, Found, ServiceDetail, ServiceSummary, Stretch, SubscriberDetail},
+    registry::{ClientDetail, Found, ServiceDetail, ServiceNo, ServiceSummary, Stretch, SubscriberDetail},
     wire::{ServiceInfo, peer::Message},
 };
 
@@ -57,6 +57,10 @@ pub enum Reply {
     States(Vec<Arc<ClientState>>),
     /// The members.
     Members(Vec<MemberDetail>),
+    /// Whether a proposal would change anything.
+    Judged(bool),
+    /// What nobody needs any more of what is agreed on, and where to go on; none at the end.
+    Forgettable(Vec<AgreedKey>, Option<ServiceNo>),
     /// How long the acknowledged change took since it happened; none when nothing waited for that ack.
     Acked(Option<Millis>),
 }

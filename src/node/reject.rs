@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-use crate::{model::NamespaceRefused, registry::Refused};
+use crate::{
+    model::{NamespaceRefused, ServiceKey},
+    registry::Refused,
+};
 
 /// Why an input was refused; it changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -13,6 +16,9 @@ pub enum Rejection {
     /// The namespaces refuse it.
     #[error(transparent)]
     Namespace(#[from] NamespaceRefused),
+    /// What is asked for may be older here than it was already shown.
+    #[error("server is STARTING now, please try again later! ({} is not recovered yet)", .0.grouped())]
+    Recovering(ServiceKey),
 }
 
 impl Rejection {
@@ -21,6 +27,7 @@ impl Rejection {
         match self {
             Rejection::Registry(refused) => code(refused),
             Rejection::Namespace(_) => 400,
+            Rejection::Recovering(_) => 503,
         }
     }
 }

@@ -35,12 +35,7 @@ impl Registry {
                 let published = repeated.map_or(publication.published, |known| known.published);
                 self.register(now, number, service, Publication { published, ..publication }, changes);
             }
-            Command::Replicate { client, publication } => {
-                let known = self.numbers.get(&client).copied();
-                let number = known.unwrap_or_else(|| self.connect(now, client, Attributes::default(), changes));
-                let service = self.find_or_create(&publication.service);
-                self.register(now, number, service, publication, changes);
-            }
+            Command::Replicate { client, publication } => self.replicate(now, client, publication, changes),
             Command::Deregister { client, service } => {
                 let number = self.require(&client)?;
                 if let Some(service) = self.directory.find(&service) {
@@ -63,7 +58,7 @@ impl Registry {
                     self.unsubscribe(number, service, changes);
                 }
             }
-            Command::Metadata(operation) => self.operate(now, operation, changes)?,
+            Command::Agreed(change) => self.agree(now, change, changes),
             Command::Expire => self.expire(now, changes),
         }
         Ok(())
@@ -81,7 +76,7 @@ impl Registry {
         number
     }
 
-    fn disconnect(&mut self, now: Tick, id: &ClientId, changes: &mut Vec<Change>) {
+    pub(super) fn disconnect(&mut self, now: Tick, id: &ClientId, changes: &mut Vec<Change>) {
         let Some(client) = self.numbers.remove(id) else {
             return;
         };
@@ -101,6 +96,20 @@ impl Registry {
         for service in std::mem::take(&mut self.clients[client.0 as usize].subscribes) {
             self.forget_subscriber(client, service, changes);
         }
+    }
+
+    /// Publishes what is not refused: other nodes have it too.
+    pub(super) fn replicate(
+        &mut self,
+        now: Tick,
+        client: ClientId,
+        publication: Publication,
+        changes: &mut Vec<Change>,
+    ) {
+        let known = self.numbers.get(&client).copied();
+        let number = known.unwrap_or_else(|| self.connect(now, client, Attributes::default(), changes));
+        let service = self.find_or_create(&publication.service);
+        self.register(now, number, service, publication, changes);
     }
 
     fn register(
@@ -126,23 +135,22 @@ impl Registry {
         service.appeared(&content);
         let replaced = service.publish(service::Publication { client, published, beating, content });
         self.size.instances -= replaced.as_ref().map_or(0, |content| content.instances().len());
-        let absent = replaced.is_some_and(|content| service.disappeared(now, &content));
+        if let Some(replaced) = replaced {
+            service.disappeared(now, &replaced);
+        }
         service.version += 1;
+        let publisher = &mut self.clients[client.0 as usize];
         if !service.listed {
-            (service.listed, service.ephemeral) = (true, true);
+            (service.listed, service.ephemeral) = (true, !publisher.id.is_persistent());
             self.size.services += 1;
         }
         self.empty.remove(number);
-        if absent {
-            self.await_absent(now, number);
-        }
-        let publisher = &mut self.clients[client.0 as usize];
         publisher.publishes.insert(number);
         publisher.changed(now);
         changes.extend([Change::ClientRegistered, Change::ClientChanged(client), Change::ServiceChanged(number)]);
     }
 
-    fn deregister(&mut self, now: Tick, client: ClientNo, service: ServiceNo, changes: &mut Vec<Change>) {
+    pub(super) fn deregister(&mut self, now: Tick, client: ClientNo, service: ServiceNo, changes: &mut Vec<Change>) {
         if !self.clients[client.0 as usize].publishes.remove(&service) {
             return;
         }
@@ -156,13 +164,10 @@ impl Registry {
         let service = &mut self.services[number.0 as usize];
         let withdrawn = service.withdraw(client).expect("the index agrees with the client");
         self.size.instances -= withdrawn.instances().len();
-        let absent = service.disappeared(now, &withdrawn);
+        service.disappeared(now, &withdrawn);
         service.version += 1;
         if service.publications.is_empty() {
             self.empty.add(number, (), now + self.limits.empty_service_expiry);
-        }
-        if absent {
-            self.await_absent(now, number);
         }
         changes.extend([Change::ClientDeregistered { service: number, client }, Change::ServiceChanged(number)]);
     }
@@ -217,19 +222,13 @@ impl Registry {
     fn expire(&mut self, now: Tick, changes: &mut Vec<Change>) {
         while let Some((number, ())) = self.empty.pop_due(now) {
             let service = &mut self.services[number.0 as usize];
-            if service.listed {
-                service.listed = false;
-                self.size.services -= 1;
-                if service.record.is_some() {
-                    self.empty.add(number, (), now + self.limits.empty_service_expiry);
-                }
-            } else {
-                service.record = None;
-                self.overridden.remove(number);
+            service.listed = false;
+            self.size.services -= 1;
+            if let Some(record) = &mut service.record {
+                record.idle_since = now;
             }
             self.forget_if_unused(number, changes);
         }
-        self.expire_overrides(now);
         let services = &self.services;
         self.encodings.expire(now, |service| !services[service.0 as usize].subscribers.is_empty());
     }

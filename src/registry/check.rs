@@ -12,16 +12,14 @@ impl Registry {
         self.check_clients();
         self.check_services();
         self.empty.check();
-        self.overridden.check();
         self.encodings.check();
     }
 
-    fn check_overrides(&self, number: ServiceNo, service: &Service) {
+    fn check_overrides(service: &Service) {
         let present = service.addresses();
         let overrides = service.record.iter().flat_map(|record| &record.overrides);
         for (address, set) in overrides {
             assert_eq!(set.absent.is_none(), present.contains(address), "{address:?} is there or was missed");
-            assert!(set.absent.is_none() || self.overridden.get(number).is_some(), "{address:?} expires");
         }
     }
 
@@ -57,9 +55,9 @@ impl Registry {
             assert!(service.listed || empty, "{} has publishers and is listed", service.key);
             let (record, subscribed) = (service.record.is_some(), !service.subscribers.is_empty());
             assert!(service.listed || record || subscribed, "{} is of use to somebody", service.key);
-            let expires = if service.listed { empty } else { record };
-            assert_eq!(self.empty.get(number).is_some(), expires, "{} expires", service.key);
-            self.check_overrides(number, service);
+            assert_eq!(self.empty.get(number).is_some(), service.listed && empty, "{} expires", service.key);
+            assert_eq!(self.recorded.contains(&number), record, "{} is looked at for what to forget", service.key);
+            Self::check_overrides(service);
             instances += service.instances();
             subscribers += service.subscribers.len();
             listed += usize::from(service.listed);

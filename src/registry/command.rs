@@ -1,10 +1,9 @@
 //! What may be done to the registry.
 
-use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::{
-    model::{Address, Amendment, Attributes, ClientId, ClusterMetadata, Publication, ServiceKey, ServiceMetadata},
+    model::{AgreedChange, Attributes, ClientId, Publication, ServiceKey},
     registry::Subscriber,
 };
 
@@ -65,8 +64,8 @@ pub enum Command {
         /// Of what.
         service: ServiceKey,
     },
-    /// An operator sets something.
-    Metadata(MetadataOperation),
+    /// Nodes agreed on something. It is not refused, whatever this node takes a service for.
+    Agreed(AgreedChange),
     /// Forget what is due to be forgotten.
     Expire,
 }
@@ -83,56 +82,6 @@ impl Command {
     }
 }
 
-/// What operators do to services (Nacos `MetadataOperation`).
-#[derive(Clone, Debug)]
-pub enum MetadataOperation {
-    /// A service is made before anybody publishes to it.
-    Create {
-        /// Which.
-        service: ServiceKey,
-        /// Of which kind its instances are.
-        ephemeral: bool,
-        /// Its settings.
-        metadata: ServiceMetadata,
-    },
-    /// All settings of a service are replaced, but for those of its clusters.
-    Update {
-        /// Which.
-        service: ServiceKey,
-        /// Its settings.
-        metadata: ServiceMetadata,
-    },
-    /// The protection threshold alone is set; the service is made, for ephemeral instances, when it is not there.
-    Protect {
-        /// Which.
-        service: ServiceKey,
-        /// The threshold; none for never.
-        threshold: Option<f64>,
-    },
-    /// A service without instances is removed, with all that is set on it.
-    Remove {
-        /// Which.
-        service: ServiceKey,
-    },
-    /// The settings of a cluster are replaced. There need not be instances in it.
-    UpdateCluster {
-        /// Of which service.
-        service: ServiceKey,
-        /// Which.
-        cluster: CompactString,
-        /// Its settings.
-        metadata: ClusterMetadata,
-    },
-    /// What is set on instances is changed. They need not be there: what is set waits for them for a while. Nothing
-    /// happens when the service is not there.
-    Override {
-        /// Of which service.
-        service: ServiceKey,
-        /// Which instances, and how each is changed.
-        amendments: Vec<(Address, Amendment)>,
-    },
-}
-
 /// Why a command was refused; it changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
@@ -142,6 +91,9 @@ pub enum Refused {
     /// A service has instances of one kind.
     #[error("Current service {} is persistent service, can't register ephemeral instance.", .0.grouped())]
     IsPersistent(ServiceKey),
+    /// The same the other way round.
+    #[error("Current service {} is ephemeral service, can't register persistent instance.", .0.grouped())]
+    IsEphemeral(ServiceKey),
     /// A service of that name is there.
     #[error("specified service {} already exists!", .0.grouped())]
     ServiceExists(ServiceKey),

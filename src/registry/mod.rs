@@ -26,13 +26,13 @@ mod registry_test;
 mod service;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slab::Slab;
 
 pub use change::Change;
 pub use client::ClientNo;
-pub use command::{Command, MetadataOperation, Refused};
+pub use command::{Command, Refused};
 pub use encodings::Encoded;
 pub use listing::{Among, ClientDetail, ServiceSummary, Stretch, SubscriberDetail};
 pub use metadata::ServiceDetail;
@@ -79,11 +79,10 @@ pub struct Registry {
     services: Slab<Service>,
     directory: Directory,
     encodings: Encodings,
-    /// Listed services without publishers, due when they are to be unlisted; unlisted ones with a record, due when that is
-    /// to be forgotten.
+    /// Listed services without publishers, due when they are to be unlisted.
     empty: DelayedTasks<ServiceNo, ()>,
-    /// Services with something set on instances that are not there, due when it may be forgotten.
-    overridden: DelayedTasks<ServiceNo, ()>,
+    /// Services with something set on them.
+    recorded: BTreeSet<ServiceNo>,
     /// No less than any stamp given for a service that is not there, so that its first view is newer.
     absent_stamp: Millis,
     size: Size,
@@ -100,7 +99,7 @@ impl Registry {
             directory: Directory::default(),
             encodings: Encodings::new(limits.encodings),
             empty: DelayedTasks::default(),
-            overridden: DelayedTasks::default(),
+            recorded: BTreeSet::new(),
             absent_stamp: 0,
             size: Size::default(),
         }
@@ -173,6 +172,11 @@ impl Registry {
         self.directory.find(service)
     }
 
+    /// Whether a service is listed and takes persistent instances.
+    pub fn is_persistent(&self, service: &ServiceKey) -> bool {
+        self.listed(service).is_some_and(|number| !self.services[number.0 as usize].ephemeral)
+    }
+
     /// The number of a client.
     pub fn client_no(&self, client: &ClientId) -> Option<ClientNo> {
         self.numbers.get(client).copied()
@@ -222,6 +226,6 @@ impl Registry {
 
     /// When [`Registry::apply`] should next be told to expire what is due.
     pub fn next_due(&self) -> Option<Tick> {
-        [self.empty.next_due(), self.overridden.next_due(), self.encodings.next_due()].into_iter().flatten().min()
+        [self.empty.next_due(), self.encodings.next_due()].into_iter().flatten().min()
     }
 }

@@ -133,24 +133,24 @@ impl Service {
 
     /// Selects and encodes, in the order of Nacos's rule: cluster and enabled, healthy only, then protection.
     fn encode(&self, selection: &Selection, clients: &Slab<Client>) -> Encoded {
-        let selected: Vec<Cow<'_, Instance>> = self
+        let selected: Vec<(ClientNo, Cow<'_, Instance>)> = self
             .visible(clients)
-            .map(|(_, instance)| instance)
-            .filter(|instance| instance.enabled && selection.filter.admits(&instance.cluster))
-            .filter(|instance| instance.healthy || !selection.healthy_only)
+            .filter(|(_, instance)| instance.enabled && selection.filter.admits(&instance.cluster))
+            .filter(|(_, instance)| instance.healthy || !selection.healthy_only)
             .collect();
-        let healthy = selected.iter().filter(|instance| instance.healthy).count();
+        let healthy = selected.iter().filter(|(_, instance)| instance.healthy).count();
         // A service nobody configured has no threshold at all; a threshold of 0 protects when all are unhealthy.
         let threshold = self.record.as_ref().and_then(|record| record.metadata.protect_threshold);
         let protected = threshold
             .is_some_and(|threshold| !selected.is_empty() && healthy as f64 / selected.len() as f64 <= threshold);
         let mut hosts = Vec::with_capacity(2 + selected.len() * 384);
         hosts.push(b'[');
-        for instance in &selected {
+        for (client, instance) in &selected {
             if hosts.len() > 1 {
                 hosts.push(b',');
             }
-            encode_host(&mut hosts, &self.key, instance, instance.healthy || protected);
+            let ephemeral = !clients[client.0 as usize].id.is_persistent();
+            encode_host(&mut hosts, &self.key, instance, instance.healthy || protected, ephemeral);
         }
         hosts.push(b']');
         Encoded::new(self.version, selected.len(), protected, hosts)

@@ -99,7 +99,7 @@ mod tests {
             }
             let metadata = [("k".into(), label(port).as_str().into())].into_iter().collect();
             let instance = Instance { ip: "10.0.0.1".into(), port, metadata, ..Instance::default() };
-            encode_host(&mut hosts, &service, &instance, true);
+            encode_host(&mut hosts, &service, &instance, true, true);
         }
         hosts.push(b']');
         hosts.into()

@@ -10,6 +10,7 @@ mod instance;
 mod json;
 pub mod peer;
 mod push;
+pub mod raft;
 mod refusal;
 mod request;
 mod request_type;

@@ -184,7 +184,7 @@ fn grouped<S: Serializer>(service: &&ServiceKey, to: S) -> Result<S::Ok, S::Erro
 
 impl<'a> Host<'a> {
     /// An instance of `service`. `healthy` is what readers are told.
-    pub fn new(service: &'a ServiceKey, instance: &'a Instance, healthy: bool) -> Self {
+    pub fn new(service: &'a ServiceKey, instance: &'a Instance, healthy: bool, ephemeral: bool) -> Self {
         let beat = instance.heart_beat();
         Self {
             instance_id: DisplayId(instance, service),
@@ -193,7 +193,7 @@ impl<'a> Host<'a> {
             weight: instance.weight,
             healthy,
             enabled: instance.enabled,
-            ephemeral: true,
+            ephemeral,
             cluster_name: &instance.cluster,
             service_name: service,
             metadata: MetadataJson(&instance.metadata),
@@ -206,7 +206,7 @@ impl<'a> Host<'a> {
 }
 
 /// Appends one instance of `service` to an array under construction. `healthy` is what readers are told.
-pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance, healthy: bool) {
-    serde_json::to_writer(out, &Host::new(service, instance, healthy))
+pub fn encode_host(out: &mut Vec<u8>, service: &ServiceKey, instance: &Instance, healthy: bool, ephemeral: bool) {
+    serde_json::to_writer(out, &Host::new(service, instance, healthy, ephemeral))
         .expect("own types have text keys and finite numbers");
 }

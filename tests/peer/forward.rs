@@ -6,7 +6,7 @@ use roster::{
     model::{Attributes, ClientId, ClientState, HybridTime, Instance, NodeId, ServiceKey, ServiceMetadata, Version},
     node::{Beat, Input, Proposal, Rejection, Reply, Write},
     peer::{FORWARD_DEADLINE, ForwardError},
-    registry::{MetadataOperation, Refused},
+    registry::Refused,
 };
 
 use crate::{

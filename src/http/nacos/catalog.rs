@@ -280,7 +280,7 @@ impl<'a> HostView<'a> {
     }
 
     fn full(service: &'a ServiceKey, instance: &'a Instance) -> Self {
-        Self::Full(wire::Host::new(service, instance, instance.healthy))
+        Self::Full(wire::Host::new(service, instance, instance.healthy, true))
     }
 }
 
@@ -353,7 +353,7 @@ struct Instances<'a> {
 }
 
 fn hosts<'a>(service: &'a ServiceKey, instances: &'a [Instance]) -> Vec<wire::Host<'a>> {
-    instances.iter().map(|instance| wire::Host::new(service, instance, instance.healthy)).collect()
+    instances.iter().map(|instance| wire::Host::new(service, instance, instance.healthy, true)).collect()
 }
 
 fn instances_of_cluster(call: &Call<'_>, page: Page) -> Result<Step, Fault> {

@@ -16,8 +16,7 @@ use crate::{
         },
         service::propose,
     },
-    model::{ClusterMetadata, HealthChecker},
-    registry::MetadataOperation,
+    model::{ClusterMetadata, HealthChecker, MetadataOperation},
     wire::{self, CheckerJson},
 };
 

@@ -208,6 +208,7 @@ impl From<Rejection> for Fault {
         let refused = match &rejection {
             Rejection::Registry(refused) => refused,
             Rejection::Namespace(NamespaceRefused::Exists(id)) => return Self::NamespaceExists(id.clone()),
+            Rejection::Recovering(_) => return Self::starting(),
             Rejection::Namespace(NamespaceRefused::Full(_)) => return Self::bad_request(rejection.to_string()),
         };
         let bad = |code, message| Self::Refused(StatusCode::BAD_REQUEST, code, message, refused.to_string());
@@ -215,7 +216,7 @@ impl From<Rejection> for Fault {
             Refused::ServiceExists(_) => bad(21_007, "service already exist"),
             Refused::NoService(_) => bad(21_008, "service not exist"),
             Refused::NotEmpty(_) => bad(21_009, "service delete failure"),
-            Refused::IsPersistent(_) => Self::bad_request(rejection.to_string()),
+            Refused::IsPersistent(_) | Refused::IsEphemeral(_) => Self::bad_request(rejection.to_string()),
             Refused::ClientGone(_) => Self::server_error(rejection.to_string()),
         }
     }

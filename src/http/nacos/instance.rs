@@ -143,7 +143,7 @@ fn detail(call: &Call<'_>) -> Result<Step, Fault> {
     let cluster = call.given("clusterName").unwrap_or(DEFAULT_CLUSTER);
     let found = call.find(&service, (ip, port, cluster))?;
     Ok(match call.generation {
-        V3 => Answer::json(&wire::Host::new(&service, &found, found.healthy)),
+        V3 => Answer::json(&wire::Host::new(&service, &found, found.healthy, true)),
         _ => Answer::json(&shown(call.generation, &service, &found)),
     })
 }
@@ -151,7 +151,7 @@ fn detail(call: &Call<'_>) -> Result<Step, Fault> {
 /// All instances of one cluster as operators see them: disabled ones too, and without protection.
 fn list_all(call: &Call<'_>) -> Result<Step, Fault> {
     let (service, instances) = of_cluster(call)?;
-    let hosts: Vec<_> = instances.iter().map(|it| wire::Host::new(&service, it, it.healthy)).collect();
+    let hosts: Vec<_> = instances.iter().map(|it| wire::Host::new(&service, it, it.healthy, true)).collect();
     Ok(Answer::json(&hosts))
 }
 

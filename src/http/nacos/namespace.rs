@@ -17,8 +17,8 @@ use crate::{
             Operation, Param,
         },
     },
-    model::{self, DEFAULT_NAMESPACE, Namespace, NamespaceOperation, check_param, limits},
-    node::{Input, Proposal, Reply},
+    model::{self, DEFAULT_NAMESPACE, Namespace, NamespaceOperation, Proposal, check_param, limits},
+    node::{Input, Reply},
 };
 
 pub(super) const ROUTES: &[Route] = &[

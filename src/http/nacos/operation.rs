@@ -5,7 +5,8 @@ use axum::routing::MethodFilter;
 
 use crate::{
     http::nacos::{Answer, Call, Fault, Generation},
-    node::{Input, Proposal, Reply},
+    model::Proposal,
+    node::{Input, Reply},
 };
 
 /// What an operation comes to, once its parameters are understood.

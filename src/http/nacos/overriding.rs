@@ -16,9 +16,11 @@ use crate::{
         },
         service::propose,
     },
-    model::{Address, Amended, AmendedMetadata, Amendment, DEFAULT_CLUSTER, Instance, Metadata, ServiceKey},
-    node::Proposal,
-    registry::{MetadataOperation, address},
+    model::{
+        Address, Amended, AmendedMetadata, Amendment, DEFAULT_CLUSTER, Instance, Metadata, MetadataOperation, Proposal,
+        ServiceKey,
+    },
+    registry::address,
 };
 
 pub(super) const ROUTES: &[Route] = &[

@@ -14,9 +14,9 @@ use crate::{
             param::{GROUP, METADATA, NAMESPACE, PAGE, PAGE_SIZE, SERVICE},
         },
     },
-    model::{ClusterMetadata, Selector, ServiceKey, ServiceMetadata},
-    node::{Input, Proposal, Reply},
-    registry::{MetadataOperation, ServiceDetail},
+    model::{ClusterMetadata, MetadataOperation, Proposal, Selector, ServiceKey, ServiceMetadata},
+    node::{Input, Reply},
+    registry::ServiceDetail,
     wire::{self, CheckerJson, IllegalSelector, MetadataJson, SelectorJson},
 };
 

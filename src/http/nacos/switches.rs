@@ -17,8 +17,8 @@ use crate::{
             Operation, Param,
         },
     },
-    model::{Flag, Language, Probe, ProbePace, ServerStatus, Span, Switch, Switches, limits},
-    node::{Input, Proposal},
+    model::{Flag, Language, Probe, ProbePace, Proposal, ServerStatus, Span, Switch, Switches, limits},
+    node::Input,
 };
 
 pub(super) const ROUTES: &[Route] = &[

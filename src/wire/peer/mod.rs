@@ -16,8 +16,8 @@ pub use frame::{decode, encode};
 pub use illegal::{IllegalMessage, decode_client};
 pub use message::{Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, Message, Phase, Regard};
 pub use state::{
-    decode_content, decode_instance, decode_life, decode_service, decode_state, encode_content, encode_instance,
-    encode_life, encode_service, encode_state,
+    decode_content, decode_instance, decode_life, decode_node, decode_service, decode_state, encode_content,
+    encode_instance, encode_life, encode_node, encode_service, encode_state,
 };
 pub use states::{IllegalStates, STATES_VERSION, append_state, decode_states, encode_states};
 

@@ -14,11 +14,13 @@ use crate::{
 
 const LOW: u32 = 64;
 
-pub(super) fn encode_node(node: NodeId) -> proto::Node {
+/// The id of a node.
+pub fn encode_node(node: NodeId) -> proto::Node {
     proto::Node { high: (node.0 >> LOW) as u64, low: node.0 as u64 }
 }
 
-pub(super) fn decode_node(node: proto::Node) -> NodeId {
+/// The id of a node.
+pub fn decode_node(node: proto::Node) -> NodeId {
     NodeId(u128::from(node.high) << LOW | u128::from(node.low))
 }
 

@@ -1,0 +1,155 @@
+//! The state as pairs of bytes: what is in memory, on disk and in snapshots is the same.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use imbl::OrdMap;
+use thiserror::Error;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{
+    agreed::done,
+    model::{Agreed, AgreedChange, AgreedKey},
+    wire::{
+        peer::IllegalMessage,
+        raft::{THINGS, decode_key, decode_thing, encode_key},
+    },
+};
+
+/// A key and its value; none for one that is not there any more.
+pub type Pair = (Bytes, Option<Bytes>);
+
+/// A pair that no state holds: what it was read from is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("a pair of the agreed state cannot be read: {0}")]
+pub struct IllegalPair(#[from] IllegalMessage);
+
+/// All that is agreed on.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pairs: OrdMap<Bytes, Bytes>,
+    /// Sum over the fingerprints of all pairs.
+    hash: u64,
+    /// How many of the pairs are proposals that were done.
+    done: usize,
+}
+
+impl State {
+    /// A fingerprint of all of it: equal on two nodes that applied the same entries, in this and later versions.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether nothing was ever agreed on.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// One thing.
+    pub fn get(&self, key: &AgreedKey) -> Option<Agreed> {
+        self.value(&encode_key(key)).map(|value| thing(value))
+    }
+
+    /// The fingerprint of one thing.
+    pub fn fingerprint(&self, key: &AgreedKey) -> Option<u64> {
+        let key = encode_key(key);
+        self.value(&key).map(|value| fingerprint(&key, value))
+    }
+
+    /// All things, those of a service together and its instances last.
+    pub fn things(&self) -> impl Iterator<Item = Agreed> + '_ {
+        self.with_prefix(&[THINGS]).map(|(_, value)| thing(value))
+    }
+
+    /// All pairs, by key.
+    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&Bytes, &Bytes)> {
+        self.pairs.iter()
+    }
+
+    /// Takes a pair from a disk or a snapshot.
+    pub fn restore(&mut self, key: Bytes, value: Bytes) -> Result<(), IllegalPair> {
+        if key.first() == Some(&THINGS) {
+            decode_key(&key)?;
+            decode_thing(&value)?;
+        } else {
+            done::decode(&key, &value)?;
+        }
+        self.put(key, value);
+        Ok(())
+    }
+
+    /// How `newer` differs: what brings whoever knows this state up to that one.
+    pub fn differences(&self, newer: &Self) -> Vec<AgreedChange> {
+        let kept = |key: &Bytes| key.first() == Some(&THINGS);
+        let gone = self.pairs.keys().filter(|key| kept(key) && !newer.pairs.contains_key(*key));
+        let gone = gone.map(|key| AgreedChange::Gone(named(key)));
+        let news = newer.pairs.iter().filter(|(key, value)| kept(key) && self.pairs.get(*key) != Some(*value));
+        // First what goes: something may come where it was.
+        gone.chain(news.map(|(_, value)| AgreedChange::Put(thing(value)))).collect()
+    }
+
+    pub(super) fn value(&self, key: &[u8]) -> Option<&Bytes> {
+        self.pairs.get(key)
+    }
+
+    /// The pairs whose keys begin so.
+    pub(super) fn with_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        let from: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(prefix), Bound::Unbounded);
+        self.pairs.range::<_, [u8]>(from).take_while(move |(key, _)| key.starts_with(prefix))
+    }
+
+    /// The last pair whose key begins with this byte.
+    pub(super) fn last_of(&self, first: u8) -> Option<(&Bytes, &Bytes)> {
+        let (lowest, above) = ([first], [first + 1]);
+        let within: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&lowest), Bound::Excluded(&above));
+        self.pairs.range::<_, [u8]>(within).next_back()
+    }
+
+    /// How many proposals are known to be done.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    pub(super) fn put(&mut self, key: Bytes, value: Bytes) {
+        self.hash = self.hash.wrapping_add(fingerprint(&key, &value));
+        self.done += usize::from(done::is_done(&key));
+        if let Some(before) = self.pairs.insert(key.clone(), value) {
+            self.forget(&key, &before);
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &[u8]) -> bool {
+        let Some(before) = self.pairs.remove(key) else { return false };
+        self.forget(key, &before);
+        true
+    }
+
+    fn forget(&mut self, key: &[u8], value: &[u8]) {
+        self.hash = self.hash.wrapping_sub(fingerprint(key, value));
+        self.done -= usize::from(done::is_done(key));
+    }
+}
+
+/// Nothing gets into a state that cannot be read.
+pub(super) fn thing(value: &[u8]) -> Agreed {
+    decode_thing(value).expect("what is in a state was read or made here")
+}
+
+/// What a key in a state names.
+pub(super) fn named(key: &[u8]) -> AgreedKey {
+    decode_key(key).expect("what is in a state was read or made here")
+}
+
+/// The same for ever: snapshots carry sums of it.
+fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(&(key.len() as u64).to_be_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    hasher.digest()
+}

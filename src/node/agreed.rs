@@ -1,0 +1,48 @@
+//! What nodes agreed on, as this node shows it.
+//!
+//! Nothing is refused here: what could be refused was, when it was proposed or when all nodes applied it.
+
+use std::sync::Arc;
+
+use crate::{
+    model::{Agreed, AgreedChange, AgreedKey, Flag, Now, ServiceKey, Span, Switch},
+    node::{Cause, Node, Rejection, Reply},
+    registry::Command,
+};
+
+impl Node {
+    /// Makes changes that all nodes make.
+    pub(super) fn agreed(&mut self, now: Now, changes: Vec<AgreedChange>) -> Reply {
+        for change in changes {
+            match change {
+                AgreedChange::Put(Agreed::Namespace(namespace)) => self.namespaces.put(namespace),
+                AgreedChange::Gone(AgreedKey::Namespace(id)) => self.namespaces.remove(&id),
+                AgreedChange::Put(Agreed::Switch(switch)) => self.switch(switch),
+                AgreedChange::Gone(AgreedKey::Switch(place)) => {
+                    let default = Switch::defaults().into_iter().find(|switch| switch.place() == place);
+                    default.into_iter().for_each(|switch| self.switch(switch));
+                }
+                change => self
+                    .apply_as(now, Command::Agreed(change), Cause::Agreed)
+                    .expect("what is agreed on is not refused"),
+            }
+        }
+        Reply::Done
+    }
+
+    /// Sets a switch on this node.
+    pub(super) fn switch(&mut self, switch: Switch) {
+        let switches = Arc::make_mut(&mut self.switches);
+        switches.set(switch);
+        self.push.switch(switches.flag(Flag::Push), switches.span(Span::PushCache));
+    }
+
+    /// Refuses to show what may be older than what was shown before: a service with persistent instances, while it is not
+    /// known how far nodes had agreed when this one stopped.
+    pub(super) fn check_recovered(&self, service: &ServiceKey) -> Result<(), Rejection> {
+        if self.recovering && self.registry.is_persistent(service) {
+            return Err(Rejection::Recovering(service.clone()));
+        }
+        Ok(())
+    }
+}
