@@ -8,9 +8,15 @@
 //!
 //! A copy costs next to nothing, so that snapshots are made of one while the log goes on.
 
+#[cfg(test)]
+mod alone;
 mod apply;
+#[cfg(test)]
+mod apply_test;
 mod done;
 mod state;
 
+#[cfg(test)]
+pub(crate) use alone::Alone;
 pub use apply::Applied;
 pub use state::{IllegalPair, Pair, State};

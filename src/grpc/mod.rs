@@ -19,6 +19,7 @@ use crate::{
     metrics::Metrics,
     model::limits,
     proto::{bi_request_stream_server::BiRequestStreamServer, request_server::RequestServer},
+    raft::Agreement,
 };
 
 /// Both services, for any number of transports. The request's extensions must hold the `Arc<Connection>` it came on.
@@ -30,8 +31,8 @@ pub struct Grpc {
 
 impl Grpc {
     /// The services over these connections.
-    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>) -> Self {
-        let unary = request::Unary::new(connections.clone(), metrics.clone());
+    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, group: Arc<dyn Agreement>) -> Self {
+        let unary = request::Unary::new(connections.clone(), metrics.clone(), group);
         let streams = stream::Streams::new(connections, metrics);
         Self {
             unary: RequestServer::new(unary)

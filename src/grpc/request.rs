@@ -11,6 +11,7 @@ use crate::{
     model::{ClusterFilter, Published},
     node::{Input, Rejection, Reply},
     proto::{Payload, request_server},
+    raft::Agreement,
     registry::Selection,
     wire::{self, Body, InstanceOperation, Refusal, RequestType, Shape},
 };
@@ -19,6 +20,7 @@ use crate::{
 pub(super) struct Unary {
     connections: Arc<Connections>,
     metrics: Arc<Metrics>,
+    group: Arc<dyn Agreement>,
 }
 
 #[async_trait]
@@ -39,8 +41,8 @@ impl request_server::Request for Unary {
 }
 
 impl Unary {
-    pub(super) fn new(connections: Arc<Connections>, metrics: Arc<Metrics>) -> Self {
-        Self { connections, metrics }
+    pub(super) fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, group: Arc<dyn Agreement>) -> Self {
+        Self { connections, metrics, group }
     }
 
     fn render(&self, kind: Option<RequestType>, answer: Result<Body, Refusal>) -> Payload {

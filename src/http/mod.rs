@@ -33,6 +33,7 @@ use crate::{
     model::{Proposal, Switches},
     node::{Input, Rejection, Reply, Write},
     peer::{FORWARD_DEADLINE, Forwarded, Peers},
+    raft::{Agreement, Failure},
     wire::peer::Phase,
 };
 
@@ -57,14 +58,19 @@ pub struct Api {
     metrics: Arc<Metrics>,
     peers: Arc<Peers>,
     process: Process,
-    agreed: parking_lot::Mutex<crate::agreed::State>,
-    number: std::sync::atomic::AtomicU64,
+    group: Arc<dyn Agreement>,
 }
 
 impl Api {
     /// The handlers' view of a node.
-    pub fn new(connections: Arc<Connections>, metrics: Arc<Metrics>, peers: Arc<Peers>, process: Process) -> Arc<Self> {
-        Arc::new(Self { connections, metrics, peers, process, agreed: Default::default(), number: Default::default() })
+    pub fn new(
+        connections: Arc<Connections>,
+        metrics: Arc<Metrics>,
+        peers: Arc<Peers>,
+        group: Arc<dyn Agreement>,
+        process: Process,
+    ) -> Arc<Self> {
+        Arc::new(Self { connections, metrics, peers, process, group })
     }
 
     /// All switches.
@@ -123,20 +129,9 @@ impl Api {
         }
     }
 
-    /// Has a change made that must be durable and the same on all nodes. The one way of all of them, and so the place
-    /// where they will be agreed on; until they are, this node alone decides and keeps them in memory.
-    async fn propose(&self, proposal: Proposal) -> Result<Reply, Rejection> {
-        let runtime = self.connections.runtime();
-        if !matches!(runtime.handle(Input::Judge(Box::new(proposal.clone())))?, Reply::Judged(true)) {
-            return Ok(Reply::Done);
-        }
-        let id = crate::model::ProposalId {
-            minted: runtime.time(),
-            node: self.cluster().this.node,
-            number: self.number.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-        };
-        let applied = self.agreed.lock().apply(&id, proposal);
-        runtime.handle(Input::Agreed(applied.changes))
+    /// Has a change made that is durable and the same on all nodes.
+    async fn propose(&self, proposal: Proposal) -> Result<Reply, Failure> {
+        self.group.propose(proposal).await
     }
 }
 

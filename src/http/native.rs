@@ -21,9 +21,20 @@ use crate::{
         ClientId, ClusterFilter, MetadataOperation, Param, Proposal, Published, ServiceKey, check_param, check_port,
     },
     node::{Input, Rejection, Reply},
+    raft::Failure,
     registry::Selection,
     wire::{self, InstanceOperation, Refusal, Request, RequestType},
 };
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Rejected(rejection) => rejection.into(),
+            Failure::Unavailable(_) | Failure::Busy => Self(StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
+            Failure::Unknown(_) => Self(StatusCode::GATEWAY_TIMEOUT, failure.to_string()),
+        }
+    }
+}
 
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {

@@ -8,7 +8,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{Amended, AmendedMetadata, Amendment, Attributes, ClusterMetadata, Instance, Published, ServiceMetadata},
+    agreed::Alone,
+    model::{
+        Amended, AmendedMetadata, Amendment, Attributes, ClusterMetadata, Instance, MetadataOperation,
+        PersistentOperation, Proposal, Published, ServiceMetadata,
+    },
     push::{Push, PushNo},
 };
 
@@ -38,8 +42,12 @@ enum Step {
     Address(u8, bool),
     /// Of that client, with the whole instance or without.
     Beat(u8, bool),
+    /// A persistent instance comes or goes.
+    Persistent(u8, u16, bool),
     /// Which of the things operators do.
     Operate(u8, u8),
+    /// What nobody needs is forgotten.
+    Forget,
     Subscribe(u8, u8, usize),
     Unsubscribe(u8, u8),
     Query(u8, usize, bool),
@@ -89,9 +97,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (service.clone(), 0u8..8).prop_map(|(s, which)| Step::Operate(s, which)),
         5 => (both.clone(), filter.clone()).prop_map(|((c, s), filter)| Step::Subscribe(c, s, filter)),
         1 => both.prop_map(|(c, s)| Step::Unsubscribe(c, s)),
-        3 => (service, filter, any::<bool>()).prop_map(|(s, filter, healthy)| Step::Query(s, filter, healthy)),
+        3 => (service.clone(), filter, any::<bool>()).prop_map(|(s, filter, healthy)| Step::Query(s, filter, healthy)),
         6 => (client.clone(), 0usize..4, prop::bool::weighted(0.8)).prop_map(|(c, n, taken)| Step::Answer(c, n, taken)),
         1 => client.prop_map(Step::Lose),
+        3 => (service.clone(), 1..4_u16, any::<bool>()).prop_map(|(service, port, there)| Step::Persistent(service, port, there)),
+        1 => Just(Step::Forget),
         6 => Just(Step::Poll),
         4 => (0u64..250).prop_map(Step::Pass),
         1 => (0u64..70_000).prop_map(Step::Pass),
@@ -131,6 +141,7 @@ impl Subscriber {
 
 struct World {
     node: Node,
+    agreed: Alone,
     now: Now,
     subscribers: BTreeMap<u8, Subscriber>,
     /// The newest list anybody was shown, by service and selection.
@@ -151,8 +162,15 @@ impl World {
             Now { tick: Tick(0), wall: 1_700_000_000_000 },
             0,
         );
-        let mut world =
-            Self { node, now, subscribers, newest: BTreeMap::new(), pushes: BTreeMap::new(), trace: String::new() };
+        let mut world = Self {
+            node,
+            agreed: Alone::default(),
+            now,
+            subscribers,
+            newest: BTreeMap::new(),
+            pushes: BTreeMap::new(),
+            trace: String::new(),
+        };
         world.handle(Input::CeilingStored(now.wall + 1_000_000_000));
         world
     }
@@ -254,6 +272,32 @@ impl World {
         self.advance(end);
     }
 
+    fn persistent(&mut self, service: ServiceKey, port: u16, there: bool) {
+        self.propose(Proposal::Instance(if there {
+            PersistentOperation::Register { service, instance: Box::new(instance(port)) }
+        } else {
+            PersistentOperation::Deregister { service, ip: "10.0.0.1".into(), port }
+        }));
+    }
+
+    /// Nodes agree at once.
+    fn propose(&mut self, proposal: Proposal) {
+        let judged = self.node.handle(self.now, Input::Judge(Box::new(proposal.clone())));
+        if matches!(judged, Ok(Reply::Judged(true))) {
+            let (_, changes) = self.agreed.propose(proposal);
+            self.handle(Input::Agreed(changes));
+        }
+    }
+
+    /// What nobody needs any more is forgotten.
+    fn forget(&mut self) {
+        let Some(Reply::Forgettable(keys, _)) = self.handle(Input::Forgettable { after: None }) else {
+            unreachable!("asked for what may be forgotten")
+        };
+        let changes = self.agreed.forget(keys);
+        self.handle(Input::Agreed(changes));
+    }
+
     fn advance(&mut self, to: Tick) {
         self.now.wall += to.since(self.now.tick);
         self.now.tick = to;
@@ -290,7 +334,7 @@ impl World {
                 self.handle(Input::Beat { client, service, instance });
             }
             Step::Operate(service, which) => {
-                self.handle(Input::Apply(Proposal::Metadata(operation(key(service), which))));
+                self.propose(Proposal::Metadata(operation(key(service), which)));
             }
             Step::Subscribe(client, service, filter) => self.subscribe(client, service, filter),
             Step::Unsubscribe(client, service) => {
@@ -302,6 +346,8 @@ impl World {
             Step::Answer(client, which, taken) => self.answer(client, which, taken),
             Step::Lose(client) if client != NUMBERLESS => drop(self.subscriber(client).holds.pop()),
             Step::Lose(_) => {}
+            Step::Persistent(service, port, there) => self.persistent(key(service), port, there),
+            Step::Forget => self.forget(),
             Step::Poll => self.poll(),
             Step::Pass(millis) => self.pass(millis, false),
             Step::SetWallBack(millis) => self.now.wall -= millis,

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
-    model::{Attributes, Instance, Published, ServiceMetadata},
+    agreed::Alone,
+    model::{Attributes, Flag, Instance, MetadataOperation, Proposal, Published, ServiceMetadata, Switch},
     push::{Push, PushNo},
 };
 
@@ -20,6 +21,7 @@ struct Scene {
     node: Node,
     tick: Tick,
     wall: Millis,
+    agreed: Alone,
 }
 
 impl Scene {
@@ -33,6 +35,7 @@ impl Scene {
             node: Node::new(settings, Membership::alone(NodeId(1), "n1:8848"), Now { tick: Tick(0), wall }, stored),
             tick: Tick(0),
             wall,
+            agreed: Alone::default(),
         };
         scene.handle(Input::CeilingStored(wall.max(stored) + 10_000));
         scene
@@ -40,6 +43,11 @@ impl Scene {
 
     fn now(&self) -> Now {
         Now { tick: self.tick, wall: self.wall }
+    }
+
+    fn propose(&mut self, proposal: Proposal) {
+        let (_, changes) = self.agreed.propose(proposal);
+        self.handle(Input::Agreed(changes));
     }
 
     fn handle(&mut self, input: Input) -> Reply {
@@ -269,7 +277,7 @@ fn a_client_that_is_refused_by_a_service_of_another_kind_leaves_nothing() {
     let mut scene = Scene::new(SETTINGS);
     let metadata = ServiceMetadata::default();
     let create = MetadataOperation::Create { service: key("s"), ephemeral: false, metadata };
-    scene.handle(Input::Apply(Proposal::Metadata(create)));
+    scene.propose(Proposal::Metadata(create));
     let before = format!("{:?}", scene.node.stats());
     let (client, instance) = (ClientId::address("10.0.0.1", 80), Box::new(instance(80)));
     let full = Input::Beat { client: client.clone(), service: key("s"), instance: Some(instance.clone()) };
@@ -385,7 +393,7 @@ fn pushes_wait_while_they_are_switched_off_and_lists_do_not() {
     assert_eq!(scene.pass(30_000).len(), 0);
     let (_, shown) = scene.query("a");
     assert!(shown.contains("\"port\":1,") && shown.contains("\"port\":2,"), "{shown}");
-    scene.handle(Input::Apply(Proposal::Switch(Switch::Flag(Flag::Push, true))));
+    scene.propose(Proposal::Switch(Switch::Flag(Flag::Push, true)));
     let pushes = scene.pass(0);
     assert_eq!(pushes.len(), 1, "only the newest");
     assert_eq!(pushes[0].hosts, shown.as_bytes());
@@ -396,7 +404,7 @@ fn lists_say_how_long_they_may_be_used() {
     let mut scene = Scene::new(SETTINGS);
     scene.subscribe("s", "a");
     scene.pass(1_000);
-    scene.handle(Input::Apply(Proposal::Switch(Switch::Span(Span::PushCache, 20_000))));
+    scene.propose(Proposal::Switch(Switch::Span(Span::PushCache, 20_000)));
     scene.register("p", "a", &[1]);
     let Reply::View(view) = scene.handle(Input::Query { service: key("a"), selection: Selection::default() }) else {
         panic!("a read is answered with a view")

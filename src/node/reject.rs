@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use crate::{
-    model::{NamespaceRefused, ServiceKey},
+    model::{MetadataOperation, NamespaceOperation, NamespaceRefused, Outcome, Proposal, ServiceKey, limits},
+    node::Reply,
     registry::Refused,
 };
 
@@ -19,6 +20,27 @@ pub enum Rejection {
     /// What is asked for may be older here than it was already shown.
     #[error("server is STARTING now, please try again later! ({} is not recovered yet)", .0.grouped())]
     Recovering(ServiceKey),
+}
+
+impl Reply {
+    /// What came of a proposal that nodes agreed on, as this node's own answers say it. Late and overloaded ones are not
+    /// for a node to answer.
+    pub fn of(outcome: Outcome, proposal: &Proposal) -> Result<Self, Rejection> {
+        match (outcome, proposal) {
+            (Outcome::Deregistered(any), _) => Ok(Reply::Deregistered(any)),
+            (Outcome::ServiceExists, Proposal::Metadata(MetadataOperation::Create { service, .. })) => {
+                Err(Refused::ServiceExists(service.clone()).into())
+            }
+            (Outcome::NotEmpty, Proposal::Metadata(MetadataOperation::Remove { service })) => {
+                Err(Refused::NotEmpty(service.clone()).into())
+            }
+            (Outcome::NamespaceExists, Proposal::Namespace(NamespaceOperation::Create(one))) => {
+                Err(NamespaceRefused::Exists(one.id.clone()).into())
+            }
+            (Outcome::NamespacesFull, _) => Err(NamespaceRefused::Full(limits::NAMESPACES).into()),
+            _ => Ok(Reply::Done),
+        }
+    }
 }
 
 impl Rejection {

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::{listing::STRETCH, *};
-use crate::model::{Attributes, ClusterFilter, Instance, Published};
+use crate::model::{Agreed, AgreedChange, Attributes, ClusterFilter, Instance, Published, ServiceMetadata};
 
 fn key(namespace: &str, group: &str, name: &str) -> ServiceKey {
     ServiceKey::new(namespace, group, name).expect("legal")
@@ -164,8 +164,9 @@ fn a_summary_counts_what_operators_see() {
     scene.register("b", &service, &[cluster(1, "c1")]);
     let summary = ServiceSummary { clusters: 2, instances: 3, healthy: 2, threshold: None };
     assert_eq!(scene.registry.summary(&service), Some(summary));
-    let protect = MetadataOperation::Protect { service: service.clone(), threshold: Some(0.5) };
-    scene.apply(Command::Metadata(protect));
+    let metadata = ServiceMetadata { protect_threshold: Some(0.5), ..ServiceMetadata::default() };
+    let set = Agreed::Service { service: service.clone(), ephemeral: true, metadata };
+    scene.apply(Command::Agreed(AgreedChange::Put(set)));
     assert_eq!(scene.registry.summary(&service), Some(ServiceSummary { threshold: Some(0.5), ..summary }));
 }
 

@@ -173,8 +173,10 @@ impl Registry {
             self.unlist_empty(number);
         }
         self.drop_bare_record(number);
-        self.changed(number, changes);
         self.forget_if_unused(number, changes);
+        if self.services.contains(number.0 as usize) {
+            self.changed(number, changes);
+        }
     }
 
     fn withdraw_persistent(&mut self, now: Tick, service: ServiceNo, ip: &str, port: u16, changes: &mut Vec<Change>) {

@@ -5,7 +5,8 @@ use super::{
     *,
 };
 use crate::model::{
-    Address, Amended, AmendedMetadata, Amendment, ClusterMetadata, Instance, Metadata, Published, ServiceMetadata,
+    Address, Amended, AmendedMetadata, Amendment, ClusterMetadata, Instance, Metadata, MetadataOperation, Published,
+    ServiceMetadata,
 };
 
 const MINUTE: u64 = 60_000;
@@ -19,10 +20,6 @@ fn with_threshold(threshold: f64) -> ServiceMetadata {
 }
 
 impl Checked {
-    fn operate(&mut self, operation: MetadataOperation) -> Result<Vec<Change>, Refused> {
-        self.apply(Command::Metadata(operation))
-    }
-
     fn set(&mut self, port: u16, weight: f64, enabled: bool, metadata: AmendedMetadata) {
         let amendment = Amendment { weight: Amended::Set(weight), enabled: Amended::Set(enabled), metadata };
         let amendments = vec![(address(&instance(port)), amendment)];
@@ -35,11 +32,6 @@ impl Checked {
         let shown = all.map(|(_, shown)| shown.into_owned()).find(|shown| shown.port == port).expect("published");
         assert_eq!(self.registry.instance(&service, &address(&shown)), Found::One(Box::new(shown.clone())));
         shown
-    }
-
-    fn pass(&mut self, millis: u64) {
-        self.now = self.now + millis;
-        self.apply(Command::Expire).expect("never refused");
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Attributes, ClusterFilter, Instance, Published};
+use crate::{
+    agreed::Alone,
+    model::{AgreedChange, Attributes, ClusterFilter, Instance, MetadataOperation, Proposal, Published},
+};
 
 const LIMITS: Limits = Limits { empty_service_expiry: 60_000, encodings: 2_000 };
 
@@ -29,11 +32,12 @@ fn subscriber() -> Subscriber {
 pub(super) struct Checked {
     pub(super) registry: Registry,
     pub(super) now: Tick,
+    agreed: Alone,
 }
 
 impl Checked {
     pub(super) fn new() -> Self {
-        Self { registry: Registry::new(LIMITS), now: Tick(0) }
+        Self { registry: Registry::new(LIMITS), now: Tick(0), agreed: Alone::default() }
     }
 
     pub(super) fn apply(&mut self, command: Command) -> Result<Vec<Change>, Refused> {
@@ -42,6 +46,32 @@ impl Checked {
         self.registry.check();
         assert!(result.is_ok() || changes.is_empty(), "a refused command changes nothing");
         result.map(|()| changes)
+    }
+
+    /// What an operator does, where nodes agree at once.
+    pub(super) fn operate(&mut self, operation: MetadataOperation) -> Result<Vec<Change>, Refused> {
+        self.propose(Proposal::Metadata(operation))
+    }
+
+    pub(super) fn propose(&mut self, proposal: Proposal) -> Result<Vec<Change>, Refused> {
+        if !self.registry.judge(&proposal)? {
+            return Ok(Vec::new());
+        }
+        let (_, changes) = self.agreed.propose(proposal);
+        Ok(self.agree(changes))
+    }
+
+    fn agree(&mut self, changes: Vec<AgreedChange>) -> Vec<Change> {
+        changes.into_iter().flat_map(|change| self.apply(Command::Agreed(change)).expect("never refused")).collect()
+    }
+
+    /// Lets time pass; what is not needed any more is forgotten.
+    pub(super) fn pass(&mut self, millis: Millis) {
+        self.now = self.now + millis;
+        self.apply(Command::Expire).expect("never refused");
+        let (keys, _) = self.registry.forgettable(self.now, None);
+        let changes = self.agreed.forget(keys);
+        self.agree(changes);
     }
 
     pub(super) fn connect(&mut self, client: &str) {
@@ -158,18 +188,18 @@ fn protection_shows_all_as_healthy_from_the_threshold_on() {
     registry.connect("a");
     let unhealthy = |port| Instance { healthy: false, ..instance(port) };
     registry.register("a", "s", Published::Batch([instance(1), unhealthy(2)].into()));
-    let protect = |threshold| Command::Metadata(MetadataOperation::Protect { service: key("s"), threshold });
+    let protect = |threshold| MetadataOperation::Protect { service: key("s"), threshold };
     let healthy =
         |registry: &mut Checked| registry.hosts("s", &Selection::default()).matches(r#""healthy":true"#).count();
     assert_eq!(healthy(&mut registry), 1);
-    registry.apply(protect(Some(0.4))).expect("applies");
+    registry.operate(protect(Some(0.4))).expect("applies");
     assert_eq!(healthy(&mut registry), 1);
-    assert_eq!(registry.apply(protect(Some(0.5))).expect("applies").len(), 1, "readers see another view");
+    assert_eq!(registry.operate(protect(Some(0.5))).expect("applies").len(), 1, "readers see another view");
     assert_eq!(healthy(&mut registry), 2);
     registry.register("a", "s", Published::Batch([unhealthy(1), unhealthy(2)].into()));
-    registry.apply(protect(Some(0.0))).expect("applies");
+    registry.operate(protect(Some(0.0))).expect("applies");
     assert_eq!(healthy(&mut registry), 2, "a threshold of 0 protects when none is healthy");
-    registry.apply(protect(None)).expect("applies");
+    registry.operate(protect(None)).expect("applies");
     assert_eq!(healthy(&mut registry), 0);
 }
 

@@ -27,6 +27,7 @@ use crate::{
     metrics::Metrics,
     node::{Input, Membership},
     peer::{IllegalAddress, Peers},
+    raft::{Agreement, Group},
     runtime::{CeilingError, DataDir, DataDirError, IdentityError, Log, Runtime},
     server::{
         cluster::{Deliver, peer_settings, restore},
@@ -119,6 +120,7 @@ impl Server {
         let runtime = Runtime::start(settings.node, membership, &data)?;
         restore(&runtime, &data);
         let peers = Peers::new(runtime.clone(), &peer_settings(&settings.cluster, place.peers))?;
+        let group: Arc<dyn Agreement> = Group::new(runtime.clone());
         let connections = Connections::new(runtime.clone(), settings.connection);
         let (stop, stopped) = watch::channel(false);
         let process = Process { stopping: stopped.clone(), log };
@@ -126,8 +128,11 @@ impl Server {
             .map_err(|cause| StartError::Datagrams { host: settings.host, cause })?;
         let app = Arc::new(App::new(
             connections.clone(),
-            Grpc::new(connections.clone(), metrics.clone()),
-            http::router(Api::new(connections.clone(), metrics.clone(), peers.clone(), process), &settings.http),
+            Grpc::new(connections.clone(), metrics.clone(), group.clone()),
+            http::router(
+                Api::new(connections.clone(), metrics.clone(), peers.clone(), group.clone(), process),
+                &settings.http,
+            ),
             Patience { request: settings.http_timeout, idle: settings.http_idle },
         ));
 

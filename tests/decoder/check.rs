@@ -136,7 +136,7 @@ fn shown(service: &ServiceKey, instances: &[Instance]) {
         if hosts.len() > 1 {
             hosts.push(b',');
         }
-        wire::encode_host(&mut hosts, service, instance, instance.healthy);
+        wire::encode_host(&mut hosts, service, instance, instance.healthy, true);
     }
     hosts.push(b']');
     let hosts = hosts.into();

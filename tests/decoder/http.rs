@@ -15,6 +15,10 @@ use roster::{
     metrics::Metrics,
     runtime::{DataDir, Runtime},
 };
+#[path = "../support/alone.rs"]
+mod alone;
+
+use alone::Alone;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -65,7 +69,8 @@ impl Server {
         let api = Api::new(
             connections,
             Metrics::install().expect("a recorder"),
-            roster::peer::Peers::new(runtime, &roster::peer::Settings::default()).expect("no members"),
+            roster::peer::Peers::new(runtime.clone(), &roster::peer::Settings::default()).expect("no members"),
+            Alone::new(runtime),
             process,
         );
         let router = http::router(api, &settings.http);

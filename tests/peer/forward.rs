@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use roster::{
-    model::{Attributes, ClientId, ClientState, HybridTime, Instance, NodeId, ServiceKey, ServiceMetadata, Version},
-    node::{Beat, Input, Proposal, Rejection, Reply, Write},
+    model::{
+        Agreed, AgreedChange, Attributes, ClientId, ClientState, HybridTime, Instance, NodeId, ServiceKey,
+        ServiceMetadata, Version,
+    },
+    node::{Beat, Input, Rejection, Reply, Write},
     peer::{FORWARD_DEADLINE, ForwardError},
     registry::Refused,
 };
@@ -69,9 +72,8 @@ async fn the_answer_carries_what_the_client_publishes_now() {
 #[tokio::test]
 async fn a_refusal_is_the_same_as_at_the_responsible_node() {
     let [one, two] = pair().await;
-    let create =
-        MetadataOperation::Create { service: service(), ephemeral: false, metadata: ServiceMetadata::default() };
-    two.runtime.handle(Input::Apply(Proposal::Metadata(create))).expect("made");
+    let set = Agreed::Service { service: service(), ephemeral: false, metadata: ServiceMetadata::default() };
+    two.runtime.handle(Input::Agreed(vec![AgreedChange::Put(set)])).expect("made");
     let forwarded = one.peers.forward(two.life().node, &register(), DEADLINE).await.expect("answered");
     let expected = Rejection::from(Refused::IsPersistent(service()));
     assert_eq!(forwarded.result.expect_err("refused"), expected);

@@ -12,6 +12,7 @@ use crate::{
     http::{STARTING, nacos::Generation},
     model::{DEFAULT_NAMESPACE, IllegalInstance, IllegalParam, NamespaceRefused, UnknownGenerator},
     node::Rejection,
+    raft::Failure,
     registry::Refused,
 };
 
@@ -200,6 +201,17 @@ impl From<UnknownGenerator> for Fault {
     fn from(unknown: UnknownGenerator) -> Self {
         let text = format!("caused: {unknown};");
         Self::Refused(StatusCode::INTERNAL_SERVER_ERROR, 30_000, "server error", text)
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        let status = match failure {
+            Failure::Rejected(rejection) => return rejection.into(),
+            Failure::Unavailable(_) | Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Failure::Unknown(_) => StatusCode::GATEWAY_TIMEOUT,
+        };
+        Self::Refused(status, 30_000, "server error", failure.to_string())
     }
 }
 

@@ -11,6 +11,11 @@ use roster::{
 };
 use tokio::{runtime::Builder, sync::watch, task::JoinSet};
 
+#[path = "../../support/alone.rs"]
+mod alone;
+
+use alone::Alone;
+
 use super::{
     case::Case,
     run::{Ran, run_one},
@@ -50,11 +55,14 @@ pub fn on_node<T, F: Future<Output = T>>(act: impl FnOnce(Target) -> F) -> T {
         let metrics = Metrics::install().expect("metrics");
         let (_running, stopping) = watch::channel(false);
         let process = Process { stopping, log: None };
+        let alone = Alone::new(runtime.clone());
+        tokio::spawn(alone.clone().forget());
         let target = Target::Handlers(http::router(
             Api::new(
                 connections,
                 metrics,
                 roster::peer::Peers::new(runtime.clone(), &roster::peer::Settings::default()).expect("no members"),
+                alone.clone(),
                 process,
             ),
             &settings.http,
