@@ -29,12 +29,12 @@ pub struct IllegalAddress(pub String);
 
 /// The other members, as this node reaches them.
 pub struct Peers {
-    core: Arc<dyn Core>,
-    terms: Terms,
+    pub(super) core: Arc<dyn Core>,
+    pub(super) terms: Terms,
     links: Vec<Arc<Link>>,
-    offset: u16,
+    pub(super) offset: u16,
     /// Where nodes are dialled, by id.
-    routes: BTreeMap<NodeId, Endpoint>,
+    pub(super) routes: BTreeMap<NodeId, Endpoint>,
 }
 
 impl Peers {
@@ -164,7 +164,7 @@ impl Peers {
 }
 
 /// The cluster port of the member whose main address is this.
-fn cluster_port(address: &str, offset: u16) -> Result<String, IllegalAddress> {
+pub(super) fn cluster_port(address: &str, offset: u16) -> Result<String, IllegalAddress> {
     let above = || {
         let (host, port) = address.rsplit_once(':')?;
         let port = port.parse::<u16>().ok()?.checked_add(offset)?;

@@ -12,8 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Status,
-    metadata::{Binary, MetadataValue},
-    service::{Interceptor, interceptor::InterceptedService},
+    service::interceptor::InterceptedService,
     transport::{Channel, Endpoint},
 };
 
@@ -22,8 +21,8 @@ use crate::{
     model::{Incarnation, NodeId},
     node::Input,
     peer::{
-        Core, KEEPALIVE, KEEPALIVE_PATIENCE, MESSAGE_BYTES, Refusal, STREAM_WINDOW, TRANSPORT_WINDOW,
-        handshake::{HELLO_HEADER, Noted},
+        Core, KEEPALIVE, KEEPALIVE_PATIENCE, MESSAGE_BYTES, Refusal, STREAM_WINDOW, Stamp, TRANSPORT_WINDOW,
+        handshake::Noted,
         outgoing::{Outgoing, Queue, queue},
     },
     proto::peer::{self as proto, peer_client::PeerClient},
@@ -37,26 +36,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Calls to one member, each saying who makes it.
 pub(super) type Client = PeerClient<InterceptedService<Channel, Stamp>>;
-
-/// Puts the hello on a call.
-#[derive(Clone)]
-pub(super) struct Stamp(MetadataValue<Binary>);
-
-impl Stamp {
-    fn new(hello: &proto::Hello) -> Self {
-        let mut value = MetadataValue::from_bytes(&prost::Message::encode_to_vec(hello));
-        // The secret is in it: it stays out of tables of headers and out of logs.
-        value.set_sensitive(true);
-        Self(value)
-    }
-}
-
-impl Interceptor for Stamp {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert_bin(HELLO_HEADER, self.0.clone());
-        Ok(request)
-    }
-}
 
 /// Why there is no stream to a member, or none any more.
 #[derive(Debug, Error)]

@@ -5,6 +5,7 @@
 //! waits for a slow member is bounded; a node of another cluster, version or secret is refused in words. Never decides what
 //! is said, never repeats it: the node acknowledges and asks again.
 
+mod calls;
 mod dial;
 mod forward;
 mod handshake;
@@ -17,6 +18,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use compact_str::CompactString;
 
 pub use dial::{IllegalAddress, Peers};
+pub use calls::{Calls, Stamp};
 pub use forward::{ForwardError, Forwarded};
 pub use handshake::{HELLO_HEADER, Refusal};
 pub use service::serve;
