@@ -317,6 +317,9 @@ impl Distro {
         self.tombstones.check();
         self.reviews.check();
         self.outboxes.iter().for_each(Outbox::check);
-        assert!(!self.alone || self.outboxes.is_empty() && self.tombstones.is_empty(), "who is alone has nobody to tell");
+        assert!(
+            !self.alone || self.outboxes.is_empty() && self.tombstones.is_empty(),
+            "who is alone has nobody to tell"
+        );
     }
 }

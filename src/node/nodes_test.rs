@@ -208,4 +208,3 @@ impl Nodes {
         running.into_iter().map(|place| self.count(place, service)).collect()
     }
 }
-

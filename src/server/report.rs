@@ -9,7 +9,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     member::{Cluster, Peer},
-    model::limits, runtime::Runtime, wire::peer::Regard};
+    model::limits,
+    runtime::Runtime,
+    wire::peer::Regard,
+};
 
 /// How often it is seen whether removals are held back. They are tried more often, so each look sees those that still are.
 const LOOK: Duration = Duration::from_millis(2 * limits::BRAKE_RETRY_MILLIS);
