@@ -63,11 +63,10 @@ impl Side {
     /// The others are up, and nothing was said to them yet.
     pub(super) fn new() -> Self {
         let peer = |life: Incarnation| Peer {
-            address: compact_str::format_compact!("n{}:1", life.node.0),
             incarnation: Some(life),
             state: Regard::Up,
             phase: Phase::Serving,
-            skewed: false,
+            ..Peer::unheard(compact_str::format_compact!("n{}:1", life.node.0))
         };
         let peers = [OTHER, THIRD].map(peer).into();
         let cluster = Cluster { this: OWN, address: "own:1".into(), phase: Phase::Serving, peers };

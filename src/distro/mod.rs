@@ -110,6 +110,11 @@ pub struct Distro {
     reviews: DelayedTasks<RecordNo, ()>,
     /// In the order of the members.
     outboxes: Vec<Outbox>,
+    /// Below the numbers of messages to members that are added: one may have been a member before, and an answer to what it
+    /// was told then is none to what it is told now.
+    floor: u64,
+    /// Whether there never was another member, who could come back and not know who is gone.
+    alone: bool,
     counts: Counts,
 }
 
@@ -124,6 +129,8 @@ impl Distro {
             tombstones: DelayedTasks::default(),
             reviews: DelayedTasks::default(),
             outboxes: std::iter::repeat_with(Outbox::default).take(peers).collect(),
+            floor: 0,
+            alone: peers == 0,
             counts: Counts::default(),
         }
     }
@@ -231,7 +238,7 @@ impl Distro {
         let number = self.records.put(id, None, version, owner);
         self.orphans.remove(number);
         self.reviews.remove(number);
-        if self.outboxes.is_empty() {
+        if self.alone {
             self.records.remove(number);
             return;
         }
@@ -310,5 +317,9 @@ impl Distro {
         self.tombstones.check();
         self.reviews.check();
         self.outboxes.iter().for_each(Outbox::check);
+        assert!(
+            !self.alone || self.outboxes.is_empty() && self.tombstones.is_empty(),
+            "who is alone has nobody to tell"
+        );
     }
 }

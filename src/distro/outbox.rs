@@ -46,6 +46,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// One of a member that knows nothing, whose messages have numbers above this one.
+    pub(super) fn above(number: u64) -> Self {
+        Self { last_number: number, last_digest: number, ..Self::default() }
+    }
+
+    /// The highest number that a message to the member had.
+    pub(super) fn highest(&self) -> u64 {
+        self.last_number.max(self.last_digest)
+    }
+
     /// How many clients it has not been told the newest of, for certain.
     pub(super) fn behind(&self) -> usize {
         self.marks.len() + self.flights.values().map(|flight| flight.records.len()).sum::<usize>()

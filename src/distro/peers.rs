@@ -1,7 +1,7 @@
 //! How it stands with each member: heartbeats, leaving, and what operators see.
 
 use crate::{
-    distro::Distro,
+    distro::{Distro, Outbox},
     member::Peer,
     model::{Incarnation, Millis, Tick},
 };
@@ -22,6 +22,24 @@ pub struct PeerDetail {
 }
 
 impl Distro {
+    /// There is another member, which takes the last place.
+    pub fn add(&mut self) {
+        // One above, as the last digest of before had the highest number.
+        self.outboxes.push(Outbox::above(self.floor + 1));
+        self.alone = false;
+    }
+
+    /// The one at a place is a member no more, and those behind it move up. What it was still to be told is forgotten.
+    pub fn remove(&mut self, place: usize) {
+        let outbox = self.outboxes.remove(place);
+        self.floor = self.floor.max(outbox.highest());
+    }
+
+    /// How many other members there are.
+    pub fn members(&self) -> usize {
+        self.outboxes.len()
+    }
+
     /// Which life of the member at a place is told things; none while it cannot be.
     pub fn linked_life(&self, place: usize) -> Option<Incarnation> {
         let outbox = &self.outboxes[place];
@@ -35,7 +53,7 @@ impl Distro {
 
     /// The members that are due a heartbeat; the next one is due a `pause` later.
     pub fn heartbeats(&mut self, now: Tick, pause: Millis) -> Vec<usize> {
-        let due = |(place, outbox): (usize, &mut super::Outbox)| {
+        let due = |(place, outbox): (usize, &mut Outbox)| {
             let is_due = outbox.linked && outbox.heartbeat <= now;
             if is_due {
                 outbox.heartbeat = now + pause;

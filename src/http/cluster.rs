@@ -83,7 +83,7 @@ impl From<MemberDetail> for Member {
     fn from(detail: MemberDetail) -> Self {
         let MemberDetail { peer, heard, distro } = detail;
         let PeerDetail { linked, owns, behind, agreed, has_all } = distro;
-        let Peer { address, incarnation, state, phase, skewed } = peer;
+        let Peer { told: _, address, incarnation, state, phase, skewed } = peer;
         Self {
             address: address.into(),
             id: incarnation.map(|life| life.node.to_string()),
@@ -129,19 +129,14 @@ mod tests {
         let this = Incarnation { node: NodeId(1), since: 7 };
         let cluster = Cluster { this, address: "n1:1".into(), phase: Phase::Loading, peers: Vec::new() };
         let heard = Peer {
+            told: "n2:1".into(),
             address: "n2:1".into(),
             incarnation: Some(Incarnation { node: NodeId(2), since: 9 }),
             state: Regard::Suspect,
             phase: Phase::Leaving,
             skewed: true,
         };
-        let never = Peer {
-            address: "n3:1".into(),
-            incarnation: None,
-            state: Regard::Down,
-            phase: Phase::Serving,
-            skewed: false,
-        };
+        let never = Peer { phase: Phase::Serving, ..Peer::unheard("n3:1".into()) };
         let detail = |peer, heard| MemberDetail {
             peer,
             heard,

@@ -102,11 +102,10 @@ mod tests {
     fn skewed_clocks_are_named_beside_the_verdict() {
         let this = Incarnation { node: NodeId(1), since: 1 };
         let peer = |address: &str, skewed| Peer {
-            address: address.into(),
-            incarnation: None,
             state: Regard::Up,
             phase: Phase::Serving,
             skewed,
+            ..Peer::unheard(address.into())
         };
         let peers = vec![peer("n1:1", false), peer("n2:1", true)];
         let mut cluster = Cluster { this, address: "own:1".into(), phase: Phase::Serving, peers };

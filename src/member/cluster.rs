@@ -17,14 +17,16 @@ pub struct Cluster {
     pub address: CompactString,
     /// What this node is about.
     pub phase: Phase,
-    /// The others, by address.
+    /// The others, in the order in which this node was told of them.
     pub peers: Vec<Peer>,
 }
 
 /// Another member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its main address, `host:port`.
+    /// The address that this node was told: as what it is a member, for as long as it is one.
+    pub told: CompactString,
+    /// Its main address, `host:port`, as it says itself once it was heard of.
     pub address: CompactString,
     /// Which node it is and in which life; none until it was heard of.
     pub incarnation: Option<Incarnation>,
@@ -37,6 +39,12 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// A member that nobody has heard of yet.
+    pub fn unheard(told: CompactString) -> Self {
+        let (state, phase) = (Regard::Down, Phase::Loading);
+        Self { address: told.clone(), told, incarnation: None, state, phase, skewed: false }
+    }
+
     /// Whether clients may be its own: dead, loading and leaving nodes take none.
     fn takes_clients(&self) -> bool {
         self.state != Regard::Down && self.phase == Phase::Serving

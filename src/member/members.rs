@@ -35,7 +35,7 @@ pub const ALONE_MILLIS: Millis = 180_000;
 pub enum Transition {
     /// It is heard of, for the first time in this life or again.
     Returned(Incarnation),
-    /// Most members, this node included, miss it. Its clients may be on their way elsewhere.
+    /// Most members, this node included, miss it, or it is a member no more. Its clients may be on their way elsewhere.
     Confirmed(Incarnation),
     /// This node alone misses it, for so long that its clients are given up.
     GivenUp(Incarnation),
@@ -63,26 +63,31 @@ struct Heard {
 pub struct Members {
     settings: Settings,
     cluster: Arc<Cluster>,
-    /// Addresses of the others as this node was told, in the order of the cluster's peers. They may say others themselves.
-    told: Vec<CompactString>,
-    /// In the same order.
+    /// In the order of the cluster's peers.
     heard: Vec<Heard>,
 }
 
 impl Members {
     /// A node alone serves at once; one of several first learns what the others know.
     pub fn new(settings: Settings, this: Incarnation, address: CompactString, peers: &[CompactString]) -> Self {
-        let peer = |address: &CompactString| Peer {
-            address: address.clone(),
-            incarnation: None,
-            state: Regard::Down,
-            phase: Phase::Loading,
-            skewed: false,
-        };
         let phase = if peers.is_empty() { Phase::Serving } else { Phase::Loading };
         let heard = vec![Heard::default(); peers.len()];
-        let cluster = Cluster { this, address, phase, peers: peers.iter().map(peer).collect() };
-        Self { settings, cluster: Arc::new(cluster), told: peers.to_vec(), heard }
+        let cluster = Cluster { this, address, phase, peers: peers.iter().cloned().map(Peer::unheard).collect() };
+        Self { settings, cluster: Arc::new(cluster), heard }
+    }
+
+    /// There is a member at this address that was not there before. It takes the last place.
+    pub fn add(&mut self, told: CompactString) {
+        Arc::make_mut(&mut self.cluster).peers.push(Peer::unheard(told));
+        self.heard.push(Heard::default());
+    }
+
+    /// The one at a place is a member no more; those behind it move up. Nobody will hear of it again, so it is as good as
+    /// confirmed that it is gone.
+    pub fn remove(&mut self, place: usize, transitions: &mut Vec<Transition>) {
+        let peer = Arc::make_mut(&mut self.cluster).peers.remove(place);
+        self.heard.remove(place);
+        transitions.extend(peer.incarnation.map(Transition::Confirmed));
     }
 
     /// The members as they are now.
@@ -104,7 +109,7 @@ impl Members {
 
     /// The place of the member that this node was told of under this address.
     pub fn told(&self, address: &str) -> Option<usize> {
-        self.told.iter().position(|told| told == address)
+        self.cluster.peers.iter().position(|peer| peer.told == address)
     }
 
     /// The place of the member that says it is `from` at `address`; none when it is not one, or only was in an earlier life.
@@ -257,6 +262,16 @@ impl Members {
             phase: self.cluster.phase,
             missed: missed.filter_map(|(_, peer)| peer.id()).collect(),
             regard,
+        }
+    }
+
+    /// Panics when two members can be taken for one, or one for this node.
+    pub fn check(&self) {
+        let Cluster { this, peers, .. } = &*self.cluster;
+        assert_eq!(self.heard.len(), peers.len(), "of each member is known when it was heard");
+        for (place, peer) in peers.iter().enumerate() {
+            let is_other = |other: &Peer| other.told != peer.told && (other.id() != peer.id() || peer.id().is_none());
+            assert!(peers[..place].iter().all(is_other) && peer.id() != Some(this.node), "{peer:?} is one member");
         }
     }
 

@@ -89,11 +89,10 @@ mod tests {
 
     fn cluster(own: Phase, peers: [(Regard, Phase); 2]) -> Cluster {
         let peer = |(place, (state, phase)): (usize, (Regard, Phase))| Peer {
-            address: compact_str::format_compact!("n{place}:1"),
             incarnation: Some(Incarnation { node: NodeId(NODES[place + 1]), since: 1 }),
             state,
             phase,
-            skewed: false,
+            ..Peer::unheard(compact_str::format_compact!("n{place}:1"))
         };
         let peers = peers.into_iter().enumerate().map(peer).collect();
         Cluster { this: Incarnation { node: NodeId(NODES[0]), since: 1 }, address: "own:1".into(), phase: own, peers }

@@ -60,8 +60,7 @@ mod tests {
 
     #[test]
     fn every_number_of_the_cluster_is_shown() {
-        let peer =
-            |state, skewed| Peer { address: "n:1".into(), incarnation: None, state, phase: Phase::Serving, skewed };
+        let peer = |state, skewed| Peer { state, phase: Phase::Serving, skewed, ..Peer::unheard("n:1".into()) };
         let peers = vec![peer(Regard::Up, true), peer(Regard::Up, false), peer(Regard::Suspect, true)];
         let this = Incarnation { node: NodeId(1), since: 1 };
         let cluster = Cluster { this, address: "own:1".into(), phase: Phase::Loading, peers };

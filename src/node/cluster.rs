@@ -115,7 +115,7 @@ impl Node {
     }
 
     /// Has the members take note of something, and does what comes of it.
-    fn meeting(&mut self, now: Now, note: impl FnOnce(&mut Members, &mut Vec<Transition>)) {
+    pub(super) fn meeting(&mut self, now: Now, note: impl FnOnce(&mut Members, &mut Vec<Transition>)) {
         let before = self.members.cluster().clone();
         let mut transitions = Vec::new();
         note(&mut self.members, &mut transitions);

@@ -182,7 +182,7 @@ pub enum Input {
     CeilingStored(Millis),
     /// A stream to the member at this address is there: whatever is sent from now on goes to that life of it.
     Linked {
-        /// Its main address, as this node was told at its making or by `peer`.
+        /// Its main address, as this node was told at its making, by `Membership` or by `peer`.
         address: CompactString,
         /// Who answered there.
         peer: Incarnation,
@@ -224,6 +224,11 @@ pub enum Input {
     Owned {
         /// Behind this one.
         after: Option<ClientId>,
+    },
+    /// The other members are these from now on. What a member owned that is none any more has no owner.
+    Membership {
+        /// Their main addresses. The own one among them says nothing.
+        members: Vec<CompactString>,
     },
     /// Members, with what this node lacks of them and they of it.
     Members,

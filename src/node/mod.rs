@@ -18,9 +18,14 @@ mod history_test;
 #[cfg(test)]
 mod hour_test;
 mod input;
+mod membership;
+#[cfg(test)]
+mod membership_test;
 mod namespaces;
 #[cfg(test)]
 mod node_test;
+#[cfg(test)]
+mod nodes_test;
 mod output;
 mod polling;
 #[cfg(test)]
@@ -89,7 +94,7 @@ pub struct Membership {
     pub this: NodeId,
     /// Where this node is reached: its own entry in the list of members.
     pub address: CompactString,
-    /// Main addresses of the others.
+    /// Main addresses of the others, until [`Input::Membership`] says otherwise.
     pub peers: Vec<CompactString>,
 }
 
@@ -253,6 +258,7 @@ impl Node {
             Input::Learn(state) => Ok(self.learned(now, &state)),
             Input::Restore { at, states } => Ok(self.restore(now, at, states)),
             Input::Owned { after } => Ok(Reply::States(self.distro.owned(now.tick, after.as_ref(), &self.registry))),
+            Input::Membership { members } => Ok(self.membership(now, members)),
             Input::Members => Ok(Reply::Members(self.member_details(now.tick))),
             Input::Leave => Ok(self.leave(now)),
         }
@@ -310,6 +316,7 @@ impl Node {
         self.health.check(&self.registry);
         self.polling.check(&self.registry);
         self.distro.check(&self.registry);
+        self.check_members();
     }
 
     fn apply(&mut self, now: Now, command: Command) -> Result<(), Rejection> {

@@ -16,9 +16,7 @@ use crate::{
     model::{Incarnation, NodeId},
     peer::{
         IllegalAddress, Peers,
-        dial::cluster_port,
-        handshake::{HELLO_HEADER, Noted, presented},
-        link::endpoint,
+        handshake::{HELLO_HEADER, presented},
     },
     proto::peer as proto,
 };
@@ -57,13 +55,8 @@ pub trait Calls: Send + Sync + 'static {
 
 impl Calls for Peers {
     fn channel(&self, address: &str, node: Option<NodeId>) -> Result<Channel, IllegalAddress> {
-        let routed = node.and_then(|node| self.routes.get(&node).cloned());
-        let routed = routed.or_else(|| self.route_of(address));
-        let endpoint = match routed {
-            Some(endpoint) => endpoint,
-            None => endpoint(&cluster_port(address, self.offset)?).map_err(|_| IllegalAddress(address.to_owned()))?,
-        };
-        Ok(endpoint.connect_lazy())
+        let routed = node.and_then(|node| self.by_id.get(&node).cloned());
+        Ok(routed.map_or_else(|| self.endpoint_of(address), Ok)?.connect_lazy())
     }
 
     fn stamp(&self) -> Stamp {
@@ -73,7 +66,7 @@ impl Calls for Peers {
     fn check(&self, headers: &MetadataMap, from: Option<SocketAddr>) -> Result<Incarnation, Status> {
         let checked = presented(headers).and_then(|hello| self.terms.check(self.core.cluster().this, &hello));
         checked.map(|caller| caller.life).map_err(|refusal| {
-            if self.noted().is_new(&refusal.to_string()) {
+            if self.noted.is_new(&refusal.to_string()) {
                 tracing::warn!(?from, %refusal, "a call on the cluster port is refused");
             }
             refusal.status()

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{
-    Request, Status,
+    Status,
     service::interceptor::InterceptedService,
     transport::{Channel, Endpoint},
 };
@@ -107,16 +107,13 @@ impl Drop for Held<'_> {
 
 impl Link {
     pub(super) fn new(address: CompactString, endpoint: Endpoint) -> Self {
-        let link = Self {
-            address,
-            endpoint,
-            known: Mutex::default(),
-            up: Mutex::default(),
-            called: Notify::new(),
-            noted: Noted::default(),
-        };
-        link.gauge(0.0);
-        link
+        let (known, up) = (Mutex::default(), Mutex::default());
+        Self { address, endpoint, known, up, called: Notify::new(), noted: Noted::default() }
+    }
+
+    /// This is no member any more, and no stream to it is missing.
+    pub(super) fn forget(&self) {
+        self.gauge(f64::NAN);
     }
 
     fn gauge(&self, up: f64) {
@@ -155,12 +152,13 @@ impl Link {
         &self.endpoint
     }
 
-    /// Dials and holds the stream for ever.
+    /// Dials and holds the stream until this is dropped, which says nothing to the node.
     pub(super) async fn keep<D, F>(&self, core: &dyn Core, dial: D)
     where
         D: Fn() -> F,
         F: Future<Output = Result<(Incarnation, Client), LinkError>>,
     {
+        self.gauge(0.0);
         let mut pause = FIRST_PAUSE;
         loop {
             let began = Instant::now();
@@ -205,9 +203,9 @@ impl Link {
 }
 
 /// Gives the node what it never refuses.
-fn tell(core: &dyn Core, input: Input) {
+pub(super) fn tell(core: &dyn Core, input: Input) {
     if let Err(rejection) = core.handle(input) {
-        tracing::error!(%rejection, "the node does not take the state of a link");
+        tracing::error!(%rejection, "the node does not take the state of its members");
     }
 }
 

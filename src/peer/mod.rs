@@ -1,6 +1,6 @@
 //! Streams between the nodes of a cluster: one dialled to each other member, and one from each.
 //!
-//! Owns who is linked and what waits to be said to whom. Promises: messages of one stream arrive in order or not at all; a
+//! Owns who is linked, who may call, and what waits to be said to whom; the list of members may change at any time. Promises: messages of one stream arrive in order or not at all; a
 //! member is told of as linked before anything is sent to it, and as unlinked after its stream ended, whyever; memory that
 //! waits for a slow member is bounded; a node of another cluster, version or secret is refused in words. Never decides what
 //! is said, never repeats it: the node acknowledges and asks again.
@@ -17,8 +17,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use compact_str::CompactString;
 
-pub use dial::{IllegalAddress, Peers};
 pub use calls::{Calls, Stamp};
+pub use dial::{IllegalAddress, Peers};
 pub use forward::{ForwardError, Forwarded};
 pub use handshake::{HELLO_HEADER, Refusal};
 pub use service::serve;
@@ -49,7 +49,7 @@ pub struct Settings {
     pub cluster: CompactString,
     /// What only members know.
     pub secret: Secret,
-    /// Main addresses of the other members, `host:port`.
+    /// Main addresses of the other members, `host:port`, until [`Peers::set_members`] says otherwise.
     pub members: Vec<CompactString>,
     /// How far above its main port a member listens for the others.
     pub offset: u16,

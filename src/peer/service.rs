@@ -110,6 +110,9 @@ impl Peer for Calls {
         let caller = caller(&request).map_err(|refusal| refusal.status())?;
         let stream = self.streams.begin(caller.life).map_err(|refusal| refusal.status())?;
         self.peers.called(&caller.address, caller.life);
+        let mut changes = self.peers.changes();
+        // It may have been removed since it was let in.
+        changes.mark_changed();
         let mut frames = request.into_inner();
         loop {
             let frame = tokio::select! {
@@ -117,6 +120,10 @@ impl Peer for Calls {
                 () = self.stopped.cancelled() => return Err(Status::unavailable("this node stops")),
                 () = stream.cut.cancelled() => {
                     return Err(Status::aborted("a newer stream of this node took the place of this one"));
+                }
+                _ = changes.changed() => {
+                    self.peers.check_member(&caller).map_err(|refusal| refusal.status())?;
+                    continue;
                 }
                 frame = frames.message() => frame?,
             };

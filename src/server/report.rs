@@ -2,12 +2,17 @@
 //!
 //! Looks at the core from outside: it stays pure and does not know that there is a log.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use compact_str::CompactString;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{member::Cluster, model::limits, runtime::Runtime, wire::peer::Regard};
+use crate::{
+    member::{Cluster, Peer},
+    model::limits,
+    runtime::Runtime,
+    wire::peer::Regard,
+};
 
 /// How often it is seen whether removals are held back. They are tried more often, so each look sees those that still are.
 const LOOK: Duration = Duration::from_millis(2 * limits::BRAKE_RETRY_MILLIS);
@@ -24,6 +29,9 @@ enum News {
     /// So many tries were held back since the look before.
     HoldingBack(u64),
     LetGo,
+    /// It is a member that was none, or none that was one.
+    Added(CompactString),
+    Removed(CompactString),
 }
 
 impl News {
@@ -42,6 +50,8 @@ impl News {
             News::HoldingBack(tries) => {
                 tracing::warn!(tries, "removals are held back: more of a service would expire at once than may");
             }
+            News::Added(peer) => tracing::info!(%peer, "a member was added to the cluster"),
+            News::Removed(peer) => tracing::info!(%peer, "a member was removed from the cluster"),
             News::LetGo => tracing::warn!("removals are not held back any more"),
         }
     }
@@ -50,25 +60,37 @@ impl News {
 /// What was seen last.
 struct Report {
     cluster: Arc<Cluster>,
-    /// Which members were up before, in their order. Until then they are strange to each other for a moment, and the stream
-    /// between them is told of.
-    known: Vec<bool>,
+    /// Which members were up before, by the addresses this node was told. Until then they are strange to each other for a
+    /// moment, and the stream between them is told of.
+    known: BTreeSet<CompactString>,
     held_back: u64,
     holding: bool,
 }
 
 impl Report {
     fn new(cluster: Arc<Cluster>, held_back: u64) -> Self {
-        let known = cluster.peers.iter().map(|peer| peer.state == Regard::Up).collect();
+        let is_up = |peer: &&Peer| peer.state == Regard::Up;
+        let known = cluster.peers.iter().filter(is_up).map(|peer| peer.told.clone()).collect();
         Self { cluster, known, held_back, holding: false }
     }
 
     fn members(&mut self, cluster: Arc<Cluster>) -> Vec<News> {
         let mut news = Vec::new();
-        // Members keep their places for as long as a node lives; their addresses may change.
-        for ((before, now), known) in self.cluster.peers.iter().zip(&cluster.peers).zip(&mut self.known) {
+        let found = |among: &Cluster, one: &Peer| among.peers.iter().position(|peer| peer.told == one.told);
+        for gone in self.cluster.peers.iter().filter(|before| found(&cluster, before).is_none()) {
+            self.known.remove(&gone.told);
+            news.push(News::Removed(gone.address.clone()));
+        }
+        for now in &cluster.peers {
             let peer = || now.address.clone();
-            let was_known = std::mem::replace(known, *known || now.state == Regard::Up);
+            let was_known = self.known.contains(&now.told);
+            if now.state == Regard::Up {
+                self.known.insert(now.told.clone());
+            }
+            let Some(before) = found(&self.cluster, now).map(|place| &self.cluster.peers[place]) else {
+                news.push(News::Added(peer()));
+                continue;
+            };
             if was_known && before.incarnation != now.incarnation {
                 news.push(News::Restarted(peer()));
             } else if was_known && before.state != now.state {
@@ -122,14 +144,13 @@ pub(super) async fn report(runtime: Arc<Runtime>) {
 mod tests {
     use super::*;
     use crate::{
-        member::Peer,
         model::{Incarnation, NodeId},
         wire::peer::Phase,
     };
 
     fn cluster(life: Option<u64>, state: Regard, skewed: bool) -> Arc<Cluster> {
         let incarnation = life.map(|since| Incarnation { node: NodeId(2), since });
-        let peer = Peer { address: "n2:1".into(), incarnation, state, phase: Phase::Serving, skewed };
+        let peer = Peer { incarnation, state, phase: Phase::Serving, skewed, ..Peer::unheard("n2:1".into()) };
         let this = Incarnation { node: NodeId(1), since: 1 };
         Arc::new(Cluster { this, address: "n1:1".into(), phase: Phase::Serving, peers: vec![peer] })
     }
@@ -152,6 +173,23 @@ mod tests {
         for (step, (now, news)) in steps.into_iter().enumerate() {
             assert_eq!(report.members(now), news, "step {step}");
         }
+    }
+
+    #[test]
+    fn members_that_are_added_and_removed_are_told_and_confused_with_nobody() {
+        let with = |peers: &[(&str, Regard)]| {
+            let mut cluster = (*cluster(None, Regard::Down, false)).clone();
+            let peer = |(told, state): &(&str, Regard)| Peer { state: *state, ..Peer::unheard((*told).into()) };
+            cluster.peers = peers.iter().map(peer).collect();
+            Arc::new(cluster)
+        };
+        let mut report = Report::new(with(&[("n2:1", Regard::Up), ("n3:1", Regard::Suspect)]), 0);
+        let news = report.members(with(&[("n3:1", Regard::Suspect), ("n4:1", Regard::Down)]));
+        assert_eq!(news, [News::Removed("n2:1".into()), News::Added("n4:1".into())]);
+        let news = report.members(with(&[("n3:1", Regard::Down), ("n4:1", Regard::Up), ("n2:1", Regard::Down)]));
+        assert_eq!(news, [News::Added("n2:1".into())], "none of them was up before");
+        let news = report.members(with(&[("n4:1", Regard::Down), ("n2:1", Regard::Up)]));
+        assert_eq!(news, [News::Removed("n3:1".into()), News::Down("n4:1".into())]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod forward;
 mod link;
+mod members;
 mod raw;
 mod refuse;
 mod support;

@@ -75,6 +75,8 @@ pub struct Plan {
     pub secret: &'static str,
     /// Ids of the other members, with where they listen.
     pub others: Vec<(u128, SocketAddr)>,
+    /// The same of those that may become members later.
+    pub strangers: Vec<(u128, SocketAddr)>,
     /// Where members are dialled once their id is known.
     pub by_id: Vec<(u128, SocketAddr)>,
     pub state: Option<Arc<ClientState>>,
@@ -82,7 +84,8 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(id: u128, others: &[(u128, SocketAddr)]) -> Self {
-        Self { id, cluster: "test", secret: SECRET, others: others.to_vec(), by_id: Vec::new(), state: None }
+        let (others, strangers, by_id) = (others.to_vec(), Vec::new(), Vec::new());
+        Self { id, cluster: "test", secret: SECRET, others, strangers, by_id, state: None }
     }
 }
 
@@ -106,7 +109,7 @@ impl Member {
         let runtime = Runtime::start(settings, membership, &data).expect("starts");
         let (inputs, seen) = mpsc::channel(1_000);
         let core = Arc::new(Seen { runtime: runtime.clone(), inputs, state: plan.state });
-        let by_address = plan.others.iter().map(|(id, at)| (main_address(*id), at.to_string()));
+        let by_address = plan.others.iter().chain(&plan.strangers).map(|(id, at)| (main_address(*id), at.to_string()));
         let by_id = plan.by_id.iter().map(|(id, at)| (NodeId(*id).to_string(), at.to_string()));
         let routes: BTreeMap<String, String> = by_address.chain(by_id).collect();
         let settings = Settings {
@@ -145,6 +148,12 @@ impl Member {
     /// Dials nobody any more.
     pub async fn stop_dialling(&mut self) {
         self.tasks.shutdown().await;
+    }
+
+    /// The other members are those with these ids from now on.
+    pub fn set_members(&self, ids: &[u128]) {
+        let members: Vec<_> = ids.iter().map(|id| main_address(*id).into()).collect();
+        self.peers.set_members(&members).expect("legal addresses");
     }
 
     pub fn life(&self) -> Incarnation {

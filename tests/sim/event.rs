@@ -54,6 +54,10 @@ pub enum AtHost {
         life: u32,
         slice: u32,
     },
+    /// It is told who the members are.
+    Members {
+        life: u32,
+    },
     /// It dials another host.
     Dial {
         life: u32,

@@ -45,6 +45,7 @@ impl World {
                 self.network.link_mut(b, a).slowed += by;
             }
             Fault::Break { from, to } => self.break_stream(from, to),
+            Fault::Away { host, told } => self.remove_member(host, told),
             Fault::Jump { host, by } => {
                 self.hosts[host].skew += by;
                 self.oracle.clocks_set_at = self.now;
@@ -71,6 +72,7 @@ impl World {
                 self.network.link_mut(a, b).slowed -= by;
                 self.network.link_mut(b, a).slowed -= by;
             }
+            Fault::Away { host, .. } => self.add_member(host),
             Fault::Break { .. } | Fault::Jump { .. } => {}
         }
         self.oracle.disturbed(self.now);

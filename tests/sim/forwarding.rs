@@ -26,7 +26,7 @@ impl World {
         match what {
             AtHost::Http { client, ticket, request } => self.called(host, client, ticket, request),
             AtHost::Forwarded { from, life, ticket, client, request, sent } => {
-                let serves = self.hosts[host].serves();
+                let serves = self.hosts[host].serves() && self.hosts[host].knows(from);
                 let answered = if serves { self.perform(host, client, &request, Some(sent)) } else { None };
                 let (answer, state) = answered.map_or((None, None), |(answer, state)| (Some(answer), state));
                 if let Some(at) = self.network.once(self.now, host, from) {

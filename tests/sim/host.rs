@@ -41,6 +41,11 @@ pub struct Host {
     pub paused: u32,
     /// How many faults keep it from running.
     pub down: u32,
+    /// How many faults keep it from being a member, and whether it is told that it is none.
+    pub away: u32,
+    pub dismissed: bool,
+    /// The other members as it was last told, if it ever was.
+    pub members: Option<Vec<usize>>,
     /// What came while it stood still.
     pub inbox: Vec<AtHost>,
 }
@@ -97,6 +102,9 @@ impl Host {
             process: None,
             paused: 0,
             down: 0,
+            away: 0,
+            dismissed: false,
+            members: None,
             inbox: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ mod event;
 mod faults;
 mod forwarding;
 mod host;
+mod membership;
 mod network;
 mod oracle;
 mod plan;

@@ -113,11 +113,14 @@ impl Network {
         })
     }
 
-    /// Whether every host has a stream to every other.
-    pub fn is_whole(&self) -> bool {
-        let own = |place: usize| place / self.hosts == place % self.hosts;
+    /// Whether every one of these hosts has a stream to every other, and to no others.
+    pub fn is_whole(&self, members: &[bool]) -> bool {
+        let wanted = |place: usize| {
+            let (from, to) = (place / self.hosts, place % self.hosts);
+            from != to && members[from] && members[to]
+        };
         let there = |link: &Link| matches!(link.stream, Stream::Open { .. });
-        self.links.iter().enumerate().all(|(place, link)| own(place) || there(link))
+        self.links.iter().enumerate().all(|(place, link)| wanted(place) == there(link))
     }
 
     /// Decides about one message on the stream from one host to another.

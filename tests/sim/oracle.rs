@@ -15,6 +15,8 @@ const RECOVERY: Micros = 7 * SECOND;
 pub struct Oracle {
     pub connections: BTreeMap<ClientId, Connection>,
     hosts: usize,
+    /// Which hosts are members.
+    pub members: Vec<bool>,
     pairs: Vec<Pair>,
     /// When the first host of a pair last did not run, or the path between was cut.
     unreachable: Vec<Micros>,
@@ -54,6 +56,7 @@ impl Oracle {
         Self {
             connections: BTreeMap::new(),
             hosts,
+            members: vec![true; hosts],
             pairs: vec![Pair { troubled_since: Some(0), well_since: 0, trouble_from: 0 }; hosts * hosts],
             unreachable: vec![0; hosts * hosts],
             disturbed_at: 0,
@@ -139,9 +142,13 @@ impl Oracle {
         pair.troubled_since.is_none().then(|| now - pair.well_since)
     }
 
-    /// Whether all hosts work together.
+    /// Whether all members work together.
     pub fn is_whole(&self) -> bool {
-        self.pairs.iter().all(|pair| pair.troubled_since.is_none())
+        let is_well = |(place, pair): (usize, &Pair)| {
+            let among = self.members[place / self.hosts] && self.members[place % self.hosts];
+            !among || pair.troubled_since.is_none()
+        };
+        self.pairs.iter().enumerate().all(is_well)
     }
 
     /// For how long a pair was well before it came to be in trouble, or has been until now.
@@ -150,9 +157,10 @@ impl Oracle {
         pair.troubled_since.unwrap_or(now).saturating_sub(pair.well_since)
     }
 
-    /// Whether most hosts work together with this one, itself included.
+    /// Whether most members work together with this one, itself included.
     pub fn has_majority(&self, host: usize) -> bool {
-        let with = (0..self.hosts).filter(|other| self.pairs[host * self.hosts + other].troubled_since.is_none());
-        with.count() * 2 > self.hosts
+        let members = (0..self.hosts).filter(|other| self.members[*other]);
+        let with = members.clone().filter(|other| self.pairs[host * self.hosts + other].troubled_since.is_none());
+        self.members[host] && with.count() * 2 > members.count()
     }
 }

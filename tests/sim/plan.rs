@@ -74,6 +74,11 @@ pub enum Fault {
         from: usize,
         to: usize,
     },
+    /// No member until the end. Its process goes on; whether it is told is up to whoever keeps the list.
+    Away {
+        host: usize,
+        told: bool,
+    },
     /// The wall clock is set, in milliseconds.
     Jump {
         host: usize,

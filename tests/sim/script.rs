@@ -9,6 +9,8 @@ use crate::{
 /// Faults begin when the cluster is up and clients are there.
 pub const FAULTS_FROM: Micros = 20 * SECOND;
 const CLIENTS_FROM: Micros = 5 * SECOND;
+/// Longer than any run.
+const FOR_EVER: Micros = 100_000 * SECOND;
 
 /// Fills in what happens when.
 pub fn write(plan: &mut Plan, chance: &mut Chance) {
@@ -22,6 +24,7 @@ pub fn write(plan: &mut Plan, chance: &mut Chance) {
         Theme::Sleep => write_sleep(plan, chance),
         Theme::Storm | Theme::Cuts | Theme::Clocks => write_faults(plan, chance),
     }
+    write_membership(plan, &mut Chance::new(plan.seed, 4));
     plan.actions.sort_by_key(|action| action.at);
 }
 
@@ -148,5 +151,54 @@ fn draw(plan: &Plan, chance: &mut Chance) -> Fault {
             let furthest = if plan.theme == Theme::Clocks { 25_000 } else { 5_000 };
             Fault::Jump { host, by: chance.below(2 * furthest) as i64 - furthest as i64 }
         }
+    }
+}
+
+/// Hosts that are no members for a while, from the beginning until they join or from some time on for ever; what becomes of
+/// their processes meanwhile is faults of its own.
+fn write_membership(plan: &mut Plan, chance: &mut Chance) {
+    let hosts = plan.skews.len();
+    if hosts < 2 || !chance.percent(25) {
+        return;
+    }
+    let first = chance.index(hosts);
+    write_away(plan, first, chance);
+    if hosts > 2 && plan.theme != Theme::Rolling && chance.percent(30) {
+        write_away(plan, (first + 1 + chance.index(hosts - 1)) % hosts, chance);
+    }
+}
+
+fn write_away(plan: &mut Plan, host: usize, chance: &mut Chance) {
+    let orderly = matches!(plan.theme, Theme::Calm | Theme::Rolling);
+    let latest = plan.heal_at - 10 * SECOND;
+    let gone = chance.within(FAULTS_FROM, latest - 5 * SECOND);
+    // Whoever comes back is let in before it runs.
+    let back = chance.within(gone + SECOND, latest);
+    let runs = back + chance.within(4 * SECOND, 8 * SECOND);
+    let ever = chance.percent(60);
+    let until = |at: Micros, from: Micros| if ever { at - from } else { FOR_EVER };
+    let after = [0, SECOND, 10 * SECOND][chance.index(3)] + chance.below(2 * SECOND);
+    let told = chance.percent(50);
+    match chance.below(if orderly { 2 } else { 6 }) {
+        0 => {
+            fault(plan, 0, back, Fault::Away { host, told });
+            fault(plan, 0, runs, Fault::Crash { host });
+        }
+        1 => {
+            fault(plan, gone, until(runs, gone), Fault::Stop { host });
+            let removed = gone + 2 * SECOND + after;
+            fault(plan, removed, until(back.max(removed), removed), Fault::Away { host, told });
+        }
+        2 => {
+            let what = if chance.percent(50) { Fault::Crash { host } } else { Fault::Wipe { host } };
+            fault(plan, gone, until(runs, gone), what);
+            fault(plan, gone + after, until(back.max(gone + after), gone + after), Fault::Away { host, told });
+        }
+        3 => {
+            fault(plan, gone, until(back, gone), Fault::Away { host, told });
+            let what = if chance.percent(50) { Fault::Crash { host } } else { Fault::Stop { host } };
+            fault(plan, gone + after, until(runs.max(gone + after), gone + after), what);
+        }
+        _ => fault(plan, gone, back - gone, Fault::Away { host, told }),
     }
 }

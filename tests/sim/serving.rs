@@ -35,7 +35,8 @@ impl World {
                 self.later_at_host(DUTY_PERIOD, host, AtHost::Duty { life });
             }
             AtHost::Drain { life, slice } if runs && life == current => self.drain(host, slice),
-            AtHost::Alarm { .. } | AtHost::Duty { .. } | AtHost::Drain { .. } => {}
+            AtHost::Members { life } if runs && life == current => self.told_members(host),
+            AtHost::Alarm { .. } | AtHost::Duty { .. } | AtHost::Drain { .. } | AtHost::Members { .. } => {}
             AtHost::Dial { life, to } => self.dial(host, life, to),
             what @ AtHost::Dialled { .. } => self.dialled(host, &what),
             AtHost::Unlinked { life, to } => self.unlinked(host, life, to),

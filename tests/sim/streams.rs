@@ -91,7 +91,12 @@ impl World {
     }
 
     pub fn dial(&mut self, host: usize, life: u32, to: usize) {
-        if self.hosts[host].life != life || self.hosts[host].process.is_none() {
+        let is_free = matches!(self.network.link(host, to).stream, Stream::Closed);
+        if self.hosts[host].life != life
+            || self.hosts[host].process.is_none()
+            || !self.hosts[host].knows(to)
+            || !is_free
+        {
             return;
         }
         let trip = self.network.round_trip(host, to);
@@ -99,6 +104,7 @@ impl World {
         let stream = self.network.link(host, to).number;
         let (after, outcome) = match &self.hosts[to] {
             target if self.network.is_cut(host, to) || target.paused > 0 => (3 * SECOND, None),
+            target if !target.knows(host) => (trip, None),
             target => (trip, target.process.as_ref().map(|process| (target.life, process.node.cluster().this))),
         };
         self.later_at_host(after, host, AtHost::Dialled { life, to, stream, outcome });
@@ -109,7 +115,8 @@ impl World {
         if self.hosts[host].life != life || self.network.link(host, to).number != stream {
             return;
         }
-        let there = outcome.filter(|(life, _)| self.hosts[to].life == *life && self.hosts[to].process.is_some());
+        let target = &self.hosts[to];
+        let there = outcome.filter(|(life, _)| target.life == *life && target.process.is_some() && target.knows(host));
         let Some((peer_life, peer)) = there else {
             self.unlinked(host, life, to);
             return;
@@ -132,6 +139,9 @@ impl World {
         }
         let link = self.network.link_mut(host, to);
         link.close();
+        if !self.hosts[host].knows(to) {
+            return;
+        }
         let pause = link.backoff();
         let address = self.hosts[to].address.clone();
         self.feed(host, Input::Unlinked { address });

@@ -36,6 +36,8 @@ pub enum Weakness {
     LearnsNothing,
     /// Nobody is ever missed.
     MissesNobody,
+    /// Whoever is added or removed stays what it was.
+    KeepsItsMembers,
 }
 
 /// What was last told of each client that was there.
@@ -43,7 +45,7 @@ pub type Told = BTreeMap<ClientId, Arc<ClientState>>;
 
 impl Weakness {
     /// Those that show within a few seeds: the first five first.
-    pub const PLAIN: [Weakness; 8] = [
+    pub const PLAIN: [Weakness; 9] = [
         Weakness::OvertakenDelete,
         Weakness::SnapshotOverNative,
         Weakness::VerifyWithoutAbsence,
@@ -52,6 +54,7 @@ impl Weakness {
         Weakness::LeavesSilently,
         Weakness::KeepsNothing,
         Weakness::LearnsNothing,
+        Weakness::KeepsItsMembers,
     ];
     /// Those that need a rare coincidence.
     pub const RARE: [Weakness; 4] =
@@ -86,6 +89,7 @@ impl Weakness {
             Input::Leave => self == Weakness::LeavesSilently,
             Input::Learn(_) => self == Weakness::LearnsNothing,
             Input::Restore { .. } => self == Weakness::KeepsNothing,
+            Input::Membership { .. } => self == Weakness::KeepsItsMembers,
             _ => false,
         }
     }

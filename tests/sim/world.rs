@@ -164,20 +164,24 @@ impl World {
     }
 
     pub fn start(&mut self, host: usize) {
-        let peers = self.hosts.iter().enumerate().filter(|(other, _)| *other != host);
-        let peers: Vec<_> = peers.map(|(_, other)| other.address.clone()).collect();
-        let started = &mut self.hosts[host];
+        let started = &self.hosts[host];
         if started.process.is_some() || started.down > 0 || started.paused > 0 {
             return;
         }
+        let members = self.members_at_start(host);
+        let peers: Vec<_> = members.iter().map(|other| self.hosts[*other].address.clone()).collect();
+        let started = &mut self.hosts[host];
         started.start(self.now, peers, self.weakness);
         let (life, entries) = (started.life, started.disk.entries.len());
         self.note(|| format!("host {host} starts, life {life}, with {entries} entries"));
         self.oracle.started(host, self.now);
         for to in (0..self.hosts.len()).filter(|to| *to != host) {
             self.network.link_mut(host, to).close();
+        }
+        for to in members {
             self.later_at_host(1_000, host, AtHost::Dial { life, to });
         }
+        self.later_told(host);
         self.later_at_host(DUTY_PERIOD, host, AtHost::Duty { life });
         self.arm(host);
         self.observe();
@@ -253,10 +257,12 @@ impl World {
     pub fn observe(&mut self) {
         let (hosts, network) = (&self.hosts, &self.network);
         let works = |host: usize| hosts[host].paused == 0 && hosts[host].serves();
+        let strange = |a: usize, b: usize| a != b && !(hosts[a].knows(b) && hosts[b].knows(a));
+        self.oracle.members = hosts.iter().map(|host| host.away == 0).collect();
         self.oracle.observe(self.now, |a, b| {
             let slow = network.link(a, b).slowed.max(network.link(b, a).slowed) > SECOND;
-            !works(a) || !works(b) || (a != b && (network.is_cut(a, b) || slow))
+            !works(a) || !works(b) || strange(a, b) || (a != b && (network.is_cut(a, b) || slow))
         });
-        self.oracle.observe_paths(self.now, |a, b| !works(a) || (a != b && network.is_cut(a, b)));
+        self.oracle.observe_paths(self.now, |a, b| !works(a) || strange(a, b) || (a != b && network.is_cut(a, b)));
     }
 }

@@ -270,7 +270,7 @@ mod tests {
         let this = Incarnation { node: NodeId(1), since: 0 };
         let cluster = Cluster { this, address: "n2:1".into(), phase: Phase::Loading, peers: Vec::new() };
         let other = |address: &str, state, phase, heard| MemberDetail {
-            peer: Peer { address: address.into(), incarnation: None, state, phase, skewed: false },
+            peer: Peer { state, phase, ..Peer::unheard(address.into()) },
             heard,
             distro: crate::distro::PeerDetail { linked: false, owns: 0, behind: 0, agreed: None, has_all: None },
         };

@@ -56,13 +56,17 @@ impl World {
         if asker.roams {
             asker.server = asker.chance.index(hosts);
         }
-        let (host, after) = (asker.server, asker.delay());
+        let server = asker.server;
+        let host = if self.oracle.members[server] { server } else { self.server_behind(server) };
+        let asker = &mut self.clients[client];
+        asker.server = host;
+        let after = asker.delay();
         self.later_at_host(after, host, AtHost::Http { client, ticket, request });
         self.later_at_client(PATIENCE, client, AtClient::Returned { ticket, answer: None });
     }
 
     pub fn returned(&mut self, client: usize, ticket: u64, answer: Option<&Answer>) {
-        let (now, hosts) = (self.now, self.hosts.len());
+        let (now, next) = (self.now, self.server_behind(self.clients[client].server));
         let told = &mut self.clients[client];
         if told.ticket != Some(ticket) {
             return;
@@ -70,7 +74,7 @@ impl World {
         told.ticket = None;
         match answer {
             None => {
-                told.server = (told.server + 1) % hosts;
+                told.server = next;
                 return;
             }
             Some(Answer::Published { service, revision }) => {

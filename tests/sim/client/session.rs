@@ -191,10 +191,9 @@ impl World {
 
     fn connect(&mut self, client: usize) {
         let connection = self.number();
-        let hosts = self.hosts.len();
+        let host = self.server_behind(self.clients[client].server);
         let connecting = &mut self.clients[client];
-        connecting.server = (connecting.server + 1) % hosts;
-        let host = connecting.server;
+        connecting.server = host;
         connecting.link = Link::Opening { connection, host };
         let (after, give_up) = (connecting.delay(), connecting.timer(Timer::GiveUp { connection }));
         self.later_at_host(after, host, AtHost::Open { client, connection });

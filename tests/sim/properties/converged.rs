@@ -1,4 +1,4 @@
-//! Property 2. When all faults have ended for long enough, every node shows the same, which is what live clients
+//! Property 2. When all faults have ended for long enough, every member shows the same, which is what live clients
 //! publish and no more.
 
 use std::collections::BTreeMap;
@@ -8,17 +8,19 @@ use crate::{host::Entry, properties::Views, world::World};
 type Address = (String, u16);
 
 pub fn look(world: &mut World, views: &Views) {
-    if views.serving().count() < world.hosts.len() {
+    let members = world.oracle.members.clone();
+    let of_members = || views.serving().filter(|(host, _)| members[*host]);
+    if of_members().count() < members.iter().filter(|is_one| **is_one).count() {
         world.fail("converged", "not all nodes serve".to_owned());
         return;
     }
-    if !world.network.is_whole() {
+    if !world.network.is_whole(&world.oracle.members) {
         world.fail("converged", "not all streams are there".to_owned());
     }
     for service in 0..world.plan.services {
         let expected = expected(world, service);
         let mut first: Option<Vec<Entry>> = None;
-        for (host, views) in views.serving() {
+        for (host, views) in of_members() {
             let mut shown = views[usize::from(service)].clone();
             shown.sort_by(|a, b| a.partial_cmp(b).expect("comparable"));
             if let Some(what) = differs(&expected, &shown) {

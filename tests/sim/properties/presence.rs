@@ -99,7 +99,9 @@ fn judge(
     let (revision, at) = publishing.confirmed.filter(|(revision, _)| *revision == wanted.revision)?;
     if publisher.kind.beats() {
         let quiet_since = world.oracle.disturbed_at.max(at).max(publisher.unsteady_until);
-        let calm = world.oracle.is_whole() && world.now.saturating_sub(quiet_since) > 40 * SECOND;
+        let calm = world.oracle.is_whole()
+            && world.oracle.members[host]
+            && world.now.saturating_sub(quiet_since) > 40 * SECOND;
         return (calm && !shown).then(|| format!("revision {revision} beats and is not shown"));
     }
     let Link::Open { connection, host: owner, .. } = publisher.link else { return None };

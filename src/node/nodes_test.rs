@@ -1,0 +1,210 @@
+//! A few nodes that hear each other at once, for tests.
+
+use super::*;
+use crate::{
+    member::Cluster,
+    model::{Attributes, ClientState, Instance, NodeId, Published},
+    wire::peer::Message,
+};
+
+pub(super) const SETTINGS: Settings = Settings::DEFAULT;
+
+pub(super) const EPOCH: Millis = 1_700_000_000_000;
+
+/// Nodes that run, each with the streams it has opened.
+pub(super) struct Nodes {
+    pub(super) nodes: Vec<Option<Node>>,
+    pub(super) links: Vec<Vec<bool>>,
+    /// The other members as each node was told.
+    lists: Vec<Vec<usize>>,
+    pub(super) tick: Tick,
+    /// Messages so far.
+    pub(super) said: usize,
+    pub(super) settings: Settings,
+    /// What each node kept of its earlier life, and when.
+    pub(super) kept: Vec<(Millis, Vec<ClientState>)>,
+    /// Which messages are lost.
+    pub(super) lost: fn(&Message) -> bool,
+}
+
+pub(super) fn address(place: usize) -> CompactString {
+    compact_str::format_compact!("n{place}:8848")
+}
+
+pub(super) fn key(name: &str) -> ServiceKey {
+    ServiceKey::new("", "", name).expect("legal")
+}
+
+pub(super) fn one(port: u16) -> Published {
+    Published::One(Box::new(Instance { ip: "10.0.0.1".into(), port, ..Instance::default() }))
+}
+
+impl Nodes {
+    pub(super) fn start(count: usize) -> Self {
+        Self::start_with(count, SETTINGS)
+    }
+
+    pub(super) fn start_with(count: usize, settings: Settings) -> Self {
+        let mut nodes = Self {
+            nodes: (0..count).map(|_| None).collect(),
+            links: vec![vec![false; count]; count],
+            lists: (0..count).map(|place| (0..count).filter(|other| *other != place).collect()).collect(),
+            tick: Tick(0),
+            said: 0,
+            settings,
+            kept: vec![Default::default(); count],
+            lost: |_| false,
+        };
+        (0..count).for_each(|place| nodes.run(place));
+        nodes.pass(3_000);
+        nodes
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { tick: self.tick, wall: EPOCH + self.tick.0 }
+    }
+
+    pub(super) fn run(&mut self, place: usize) {
+        let peers = self.lists[place].iter().copied().map(address).collect();
+        let membership = Membership { this: NodeId(place as u128 + 1), address: address(place), peers };
+        let mut node = Node::new(self.settings, membership, self.now(), 0);
+        node.handle(self.now(), Input::CeilingStored(EPOCH * 2)).expect("not refused");
+        let (at, states) = std::mem::take(&mut self.kept[place]);
+        node.handle(self.now(), Input::Restore { at, states }).expect("not refused");
+        self.nodes[place] = Some(node);
+    }
+
+    /// Tells a node that these are the other members; streams to and from those that are none any more end.
+    pub(super) fn tell(&mut self, place: usize, others: &[usize]) {
+        self.lists[place] = others.to_vec();
+        let members: Vec<CompactString> = others.iter().copied().map(address).collect();
+        if self.nodes[place].is_none() {
+            return;
+        }
+        self.handle(place, Input::Membership { members });
+        for gone in (0..self.nodes.len()).filter(|other| !others.contains(other)) {
+            self.links[place][gone] = false;
+            if std::mem::take(&mut self.links[gone][place]) {
+                self.handle(gone, Input::Unlinked { address: address(place) });
+            }
+        }
+    }
+
+    /// Tells all these nodes that they are the members, and all others that they are alone.
+    pub(super) fn tell_all(&mut self, members: &[usize]) {
+        for place in 0..self.nodes.len() {
+            let others: Vec<usize> = members.iter().copied().filter(|other| *other != place).collect();
+            self.tell(place, if members.contains(&place) { &others } else { &[] });
+        }
+    }
+
+    pub(super) fn cluster(&self, place: usize) -> &Cluster {
+        self.nodes[place].as_ref().expect("runs").cluster()
+    }
+
+    pub(super) fn kill(&mut self, place: usize) {
+        self.nodes[place] = None;
+        for other in 0..self.nodes.len() {
+            self.links[place][other] = false;
+            if std::mem::take(&mut self.links[other][place]) {
+                self.handle(other, Input::Unlinked { address: address(place) });
+            }
+        }
+    }
+
+    pub(super) fn handle(&mut self, place: usize, input: Input) -> Reply {
+        let now = self.now();
+        let node = self.nodes[place].as_mut().expect("runs");
+        let reply = node.handle(now, input).expect("not refused");
+        node.check();
+        reply
+    }
+
+    pub(super) fn connect(&mut self) {
+        let lives: Vec<_> = self.nodes.iter().map(|node| node.as_ref().map(|node| node.cluster().this)).collect();
+        for from in 0..lives.len() {
+            for (to, life) in lives.iter().enumerate() {
+                let Some(peer) = *life else { continue };
+                let known = self.lists[from].contains(&to) && self.lists[to].contains(&from);
+                if known && lives[from].is_some() && !std::mem::replace(&mut self.links[from][to], true) {
+                    self.handle(from, Input::Linked { address: address(to), peer });
+                }
+            }
+        }
+    }
+
+    /// Lets `millis` pass; whatever is said is heard at once.
+    pub(super) fn pass(&mut self, millis: Millis) {
+        let end = self.tick + millis;
+        while self.tick < end {
+            self.connect();
+            for place in 0..self.nodes.len() {
+                let now = self.now();
+                let Some(node) = self.nodes[place].as_mut() else { continue };
+                if node.next_deadline().is_none_or(|due| due > now.tick) {
+                    continue;
+                }
+                let (mut out, from) = (Vec::new(), node.cluster().this);
+                node.poll(now, &mut out);
+                node.check();
+                for output in out {
+                    let Output::Peer { to, message } = output else { continue };
+                    let to = to.0 as usize - 1;
+                    self.said += 1;
+                    if self.nodes[to].is_some() && !(self.lost)(&message) {
+                        self.handle(to, Input::Peer { address: address(place), from, message });
+                    }
+                }
+            }
+            self.tick = self.tick + 10;
+        }
+    }
+
+    pub(super) fn publish(&mut self, place: usize, client: &str, service: &str, port: u16) {
+        self.handle(place, Input::Connect(client.into(), Attributes::default()));
+        self.handle(place, Input::Register { client: client.into(), service: key(service), content: one(port) });
+    }
+
+    pub(super) fn count(&mut self, place: usize, service: &str) -> usize {
+        match self.handle(place, Input::Query { service: key(service), selection: Selection::default() }) {
+            Reply::View(view) => view.count,
+            other => panic!("a read is answered with a view, not {other:?}"),
+        }
+    }
+
+    /// What a node owns, as it is kept on its disk.
+    pub(super) fn owned(&mut self, place: usize) -> Vec<ClientState> {
+        match self.handle(place, Input::Owned { after: None }) {
+            Reply::States(states) => states.iter().map(|state| ClientState::clone(state)).collect(),
+            other => panic!("states, not {other:?}"),
+        }
+    }
+
+    pub(super) fn keep(&mut self, place: usize) {
+        self.kept[place] = (self.now().wall, self.owned(place));
+    }
+
+    pub(super) fn stats(&self, place: usize) -> Stats {
+        self.nodes[place].as_ref().expect("runs").stats()
+    }
+
+    /// A sum over all nodes that run.
+    pub(super) fn sum(&self, of: fn(&distro::Counts) -> u64) -> u64 {
+        self.nodes.iter().flatten().map(|node| of(&node.stats().distro)).sum()
+    }
+
+    /// Registers these ports by instances that beat, each at the node that is responsible for its client.
+    pub(super) fn register_beating(&mut self, ports: std::ops::Range<u16>) {
+        for port in ports {
+            let client = ClientId::address("10.0.0.1", port);
+            let node = self.nodes.iter().flatten().next().expect("runs").cluster().responsible(&client);
+            let Published::One(instance) = one(port) else { panic!("one") };
+            self.handle(node.0 as usize - 1, Input::RegisterBeating { client, service: key("s"), instance });
+        }
+    }
+
+    pub(super) fn counts(&mut self, service: &str) -> Vec<usize> {
+        let running: Vec<usize> = (0..self.nodes.len()).filter(|place| self.nodes[*place].is_some()).collect();
+        running.into_iter().map(|place| self.count(place, service)).collect()
+    }
+}
