@@ -16,6 +16,8 @@ use crate::{
 pub struct ClusterSettings {
     /// Main addresses of all members, this node among them; empty for a node alone.
     pub peers: Vec<HostPort>,
+    /// Main addresses of members of the cluster that this node joins; empty for one that founds its own.
+    pub join: Vec<HostPort>,
     /// What this node is called in that list, or by others when it is alone.
     pub advertise: Option<HostPort>,
     /// Name of the cluster. Nodes of others are refused.

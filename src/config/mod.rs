@@ -12,7 +12,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 pub use cluster::{ClusterSettings, EmptySecret, IllegalRoute, List, Maybe, Route, Routed, Secret};
 pub use raw::{ConfigError, LogFormat, RawSettings};
 
-use crate::{connection, http, node};
+use crate::{connection, http, node, raft};
 
 /// Checked settings of one node.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Settings {
     pub node: node::Settings,
     /// Connections.
     pub connection: connection::Settings,
+    /// The group of persistent instances.
+    pub raft: raft::Settings,
     /// The HTTP API.
     pub http: http::Settings,
     /// How long an HTTP request may take.

@@ -22,7 +22,7 @@ use crate::{
     connection::{self, Limits, Liveness},
     distro, http, member,
     model::{HostPort, Millis},
-    node, push, registry,
+    node, push, raft, registry,
 };
 
 const ENVIRONMENT: &str = "ROSTER_";
@@ -92,6 +92,18 @@ settings! {
     peer_heartbeat: Span = Span(Duration::from_millis(500));
     /// Silence after which another node is suspect [default: 2s]
     peer_suspect: Span = Span(Duration::from_secs(2));
+    /// Main addresses of members of a cluster that this node is to join, between commas [default: none]
+    join: List<HostPort> = List::default();
+    /// How long a change of a persistent instance may take; SDKs give up after 3s [default: 2500ms]
+    write_deadline: Span = Span(Duration::from_millis(2_500));
+    /// Pause between heartbeats of the leader of persistent instances [default: 200ms]
+    raft_heartbeat: Span = Span(Duration::from_millis(200));
+    /// Silence after which another leader is elected; up to half as much again, at random [default: 800ms]
+    raft_election: Span = Span(Duration::from_millis(800));
+    /// Changes after which a snapshot is made of what was agreed on [default: 20000]
+    snapshot_entries: u64 = 20_000;
+    /// How long a starting node does not show persistent instances that may be old [default: 5s]
+    recovery_limit: Span = Span(Duration::from_secs(5));
     /// How long a starting node waits for what others know before it serves [default: 30s]
     loading_limit: Span = Span(Duration::from_secs(30));
     /// Most of a service, in percent, that may expire within 10s; more waits, for 3m at most; 0 for no limit [default: 0]
@@ -236,6 +248,8 @@ impl Complete {
             ("http_idle", self.http_idle),
             ("clock_skew_max", self.clock_skew_max),
             ("peer_heartbeat", self.peer_heartbeat),
+            ("write_deadline", self.write_deadline),
+            ("raft_heartbeat", self.raft_heartbeat),
         ];
         for (setting, span) in positive {
             refuse(millis(span) == 0, setting, "must be at least 1ms")?;
@@ -256,12 +270,26 @@ impl Complete {
         )?;
         refuse(self.cluster.trim().is_empty(), "cluster", "must not be empty")?;
         refuse(self.peer_suspect.0 <= self.peer_heartbeat.0, "peer_suspect", "must be above peer_heartbeat")?;
+        refuse(
+            self.raft_election.0 < self.raft_heartbeat.0 * 3,
+            "raft_election",
+            "must be at least three times raft_heartbeat, or leaders change without a reason",
+        )?;
+        refuse(self.snapshot_entries == 0, "snapshot_entries", "must be at least 1")?;
+        check_addresses(&self.join.0).map_err(|problem| ("join", problem))?;
+        refuse(
+            !self.join.0.is_empty() && !self.peers.0.is_empty(),
+            "join",
+            "and peers exclude each other: peers found a cluster together, who joins finds one",
+        )?;
+        refuse(self.port == 0 && !self.join.0.is_empty(), "port", "must be one that others can find, not 0")?;
         refuse(self.removal_brake > 100, "removal_brake", "is in percent, so at most 100")
     }
 
     fn cluster(&mut self) -> ClusterSettings {
         ClusterSettings {
             peers: std::mem::take(&mut self.peers.0),
+            join: std::mem::take(&mut self.join.0),
             advertise: self.advertise.0.take(),
             name: std::mem::take(&mut self.cluster),
             secret: self.peer_secret.0.take(),
@@ -310,6 +338,14 @@ impl Complete {
                 setup_hold: self.setup_hold.0,
                 setup_deadline: self.setup_deadline.0,
                 push_budget: self.push_connection_bytes,
+            },
+            raft: raft::Settings {
+                write_deadline: self.write_deadline.0,
+                heartbeat: self.raft_heartbeat.0,
+                election: (self.raft_election.0, self.raft_election.0.mul_f64(1.5)),
+                snapshot_entries: self.snapshot_entries,
+                recovery: self.recovery_limit.0,
+                ..raft::Settings::DEFAULT
             },
             http: http::Settings { prometheus_discovery: self.prometheus_discovery },
             http_timeout: self.http_timeout.0,

@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::{
     distro::PeerDetail,
-    http::{Api, Refused},
+    http::{Api, Refused, group},
     member::{Cluster, Peer},
     model::{Incarnation, Millis},
     node::{Input, MemberDetail, Reply},
+    raft::Status,
     wire::peer::{Phase, Regard},
 };
 
@@ -26,6 +27,8 @@ struct Shown {
     node: This,
     /// The others, by address.
     members: Vec<Member>,
+    /// The group of persistent instances.
+    raft: group::Shown,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,12 +104,13 @@ impl From<MemberDetail> for Member {
     }
 }
 
-fn shown(cluster: &Cluster, members: Vec<MemberDetail>) -> Shown {
+fn shown(cluster: &Cluster, members: Vec<MemberDetail>, raft: Status) -> Shown {
     let Incarnation { node, since } = cluster.this;
     let address = cluster.address.to_string();
     Shown {
         node: This { id: node.to_string(), since, address, phase: phase_name(cluster.phase) },
         members: members.into_iter().map(Member::from).collect(),
+        raft: raft.into(),
     }
 }
 
@@ -114,7 +118,7 @@ pub(super) async fn show(State(api): State<Arc<Api>>) -> Result<Response, Refuse
     let Reply::Members(members) = api.connections.runtime().handle(Input::Members)? else {
         unreachable!("members are answered with members")
     };
-    Ok(Json(shown(&api.cluster(), members)).into_response())
+    Ok(Json(shown(&api.cluster(), members, api.group.status())).into_response())
 }
 
 #[cfg(test)]
@@ -142,7 +146,7 @@ mod tests {
             heard,
             distro: PeerDetail { linked: true, owns: 3, behind: 2, agreed: Some(10), has_all: None },
         };
-        let shown = shown(&cluster, vec![detail(heard, Some(5)), detail(never, None)]);
+        let shown = shown(&cluster, vec![detail(heard, Some(5)), detail(never, None)], Status::default());
         let shown = serde_json::to_value(shown).expect("JSON");
         let id = |last: char| format!("{}{last}", "0".repeat(31));
         assert_eq!(shown["node"], json!({"id": id('1'), "since": 7, "address": "n1:1", "phase": "loading"}));

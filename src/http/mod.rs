@@ -4,6 +4,7 @@
 
 mod caller;
 mod cluster;
+mod group;
 mod nacos;
 mod native;
 mod pages;
@@ -146,6 +147,10 @@ pub fn router(api: Arc<Api>, settings: &Settings) -> Router {
         .route("/instances", get(native::instances).post(native::register).delete(native::deregister))
         .route_layer(middleware::from_fn_with_state(api.clone(), loaded))
         .route("/cluster", get(cluster::show))
+        .route("/cluster/members", post(group::join).delete(group::remove))
+        .route("/cluster/leader", post(group::transfer))
+        .route("/cluster/snapshot", post(group::snapshot))
+        .route("/cluster/backup", get(group::backup))
         .route("/openapi.json", get(nacos::openapi::serve))
         .route_layer(count_as("native"))
         .layer(DefaultBodyLimit::max(BODY_BYTES));

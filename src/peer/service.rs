@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status, Streaming,
-    service::{Interceptor, interceptor::InterceptedService},
+    service::{Interceptor, Routes, interceptor::InterceptedService},
     transport::{Server, server::TcpIncoming},
 };
 
@@ -34,10 +34,11 @@ const CALLS: u32 = 1_024;
 /// How long members may take to leave once this node stops.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves the cluster port until `stop` completes. Streams then end with a status that says so.
+/// Serves the cluster port, and what `others` serve there, until `stop` completes. Streams then end with a status that says so.
 pub async fn serve(
     peers: Arc<Peers>,
     listener: TcpListener,
+    others: Routes,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let stopped = CancellationToken::new();
@@ -50,7 +51,7 @@ pub async fn serve(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(TRANSPORT_WINDOW)
         .max_concurrent_streams(CALLS)
-        .add_service(InterceptedService::new(service, gate))
+        .add_routes(others.add_service(InterceptedService::new(service, gate)))
         // The server's own setting counts only for listeners that it makes itself.
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),

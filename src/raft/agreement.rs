@@ -1,6 +1,23 @@
 //! What the rest of the node asks of the group.
 
-use crate::{model::Proposal, node::Reply, raft::Failure};
+use std::path::PathBuf;
+
+use crate::{
+    model::Proposal,
+    node::Reply,
+    raft::{Failure, Status},
+};
+
+/// How members are to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    /// The empty node at this main address becomes one.
+    Join(String),
+    /// The member at this main address is none any more, dead or alive.
+    Remove(String),
+    /// The member at this main address is to lead; whoever has most of the log when none is named.
+    Transfer(Option<String>),
+}
 
 /// Where changes that all nodes are to agree on are made.
 #[tonic::async_trait]
@@ -10,4 +27,16 @@ pub trait Agreement: Send + Sync {
 
     /// Returns once this node shows all that was acknowledged anywhere before the call.
     async fn catch_up(&self) -> Result<(), Failure>;
+
+    /// How the group stands.
+    fn status(&self) -> Status;
+
+    /// Changes the members; the number of the one that is meant.
+    async fn change_members(&self, change: MemberChange) -> Result<u64, Failure>;
+
+    /// Has this node make a snapshot now, so that it needs less of its log.
+    async fn snapshot(&self) -> Result<(), Failure>;
+
+    /// Writes all that is agreed on into a file of its own, which is the caller's to remove.
+    async fn backup(&self) -> Result<PathBuf, Failure>;
 }

@@ -1,48 +1,269 @@
-//! This node's part in the group.
+//! This node's part in the group: started when it has a place, stopped when its store fails, and what others see of it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
+use compact_str::CompactString;
+use openraft::async_runtime::WatchReceiver;
 use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+use tonic::service::Routes;
 
 use crate::{
-    agreed::State,
-    model::{Proposal, ProposalId},
-    node::{Input, Reply},
-    raft::{Agreement, Failure},
+    model::NodeId,
+    peer::{Calls, Peers},
+    raft::{
+        network::Client,
+        place::{Place, PlaceFile},
+        service,
+        state_machine::Machine,
+        types::{Member, RaftMetrics, TypeConfig},
+    },
     runtime::Runtime,
 };
 
-/// This node's part in the group.
+/// Proposals under way that entered at this node, and at this node as the leader. Beyond, callers are told to come again.
+const UNDER_WAY: usize = 4_096;
+const LED: usize = 16_384;
+
+/// Why a node that just began is no member.
+pub(super) const NOT_STARTED: &str = "this node has not started yet";
+
+/// How the group works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a caller waits for a write. SDKs give up after 3 s.
+    pub write_deadline: Duration,
+    /// Pause between the leader's heartbeats.
+    pub heartbeat: Duration,
+    /// Silence of a leader after which another one is elected: at random between these.
+    pub election: (Duration, Duration),
+    /// Entries after which a snapshot is made.
+    pub snapshot_entries: u64,
+    /// Entries that are kept behind a snapshot, so that a node that was away for a moment needs none.
+    pub kept_entries: u64,
+    /// How long persistent instances may not be shown at a start because nobody says how far nodes had agreed.
+    pub recovery: Duration,
+    /// What elections are drawn from.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// As recommended. A leader that died is replaced within about 2 s.
+    pub const DEFAULT: Self = Self {
+        write_deadline: Duration::from_millis(2_500),
+        heartbeat: Duration::from_millis(200),
+        election: (Duration::from_millis(800), Duration::from_millis(1_200)),
+        snapshot_entries: 20_000,
+        kept_entries: 10_000,
+        recovery: Duration::from_secs(5),
+        seed: 0,
+    };
+}
+
+/// Who a node of the group is at its start.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Where what is kept is.
+    pub dir: PathBuf,
+    /// Main addresses of all nodes that found the group together, this node's among them.
+    pub seeds: Vec<CompactString>,
+    /// Whether they may found one. Who joins only asks them.
+    pub founds: bool,
+}
+
+/// Raft itself, as it runs here.
+pub(super) type Raft = openraft::Raft<TypeConfig, Machine>;
+
+/// A node with its place in the group.
+pub(super) struct Running {
+    pub(super) raft: Raft,
+    pub(super) place: Place,
+    pub(super) machine: Machine,
+}
+
+/// What this node is to the group.
+#[derive(Clone)]
+pub(super) enum Part {
+    /// Not part of it yet, for this reason.
+    Waiting(String),
+    /// A member.
+    Running(Arc<Running>),
+    /// Its store failed, or raft found something that cannot be: not a member any more until it is replaced.
+    Broken(String),
+    /// Removed from it.
+    Removed,
+}
+
+/// The group, as this node has it.
 pub struct Group {
     runtime: Arc<Runtime>,
-    state: Mutex<State>,
-    number: AtomicU64,
+    peers: Arc<Peers>,
+    calls: Arc<dyn Calls>,
+    origin: Origin,
+    settings: Settings,
+    part: watch::Sender<Part>,
+    /// Another place was given, or this one was taken away.
+    pub(super) moved: Notify,
+    /// Held while a place is given.
+    pub(super) placing: tokio::sync::Mutex<()>,
+    /// Held by the leader while members change.
+    pub(super) changing: tokio::sync::Mutex<()>,
+    numbers: AtomicU64,
+    under_way: Semaphore,
+    led: Semaphore,
+    lines: Mutex<Vec<(Member, Client)>>,
 }
 
 impl Group {
-    /// A group of this node alone, in memory.
-    pub fn new(runtime: Arc<Runtime>) -> Arc<Self> {
-        Arc::new(Self { runtime, state: Mutex::default(), number: AtomicU64::default() })
+    /// The group of this node, not started yet.
+    pub fn new(runtime: Arc<Runtime>, peers: Arc<Peers>, origin: Origin, settings: Settings) -> Arc<Self> {
+        let calls: Arc<dyn Calls> = peers.clone();
+        Arc::new(Self {
+            runtime,
+            peers,
+            calls,
+            origin,
+            settings,
+            part: watch::Sender::new(Part::Waiting(NOT_STARTED.into())),
+            moved: Notify::new(),
+            placing: tokio::sync::Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            numbers: AtomicU64::default(),
+            under_way: Semaphore::new(UNDER_WAY),
+            led: Semaphore::new(LED),
+            lines: Mutex::default(),
+        })
+    }
+
+    /// What is served on the cluster port.
+    pub fn routes(self: &Arc<Self>) -> Routes {
+        Routes::new(service::server(self.clone()))
+    }
+
+    pub(super) fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    pub(super) fn peers(&self) -> &Arc<Peers> {
+        &self.peers
+    }
+
+    pub(super) fn calls(&self) -> &Arc<dyn Calls> {
+        &self.calls
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(super) fn place_file(&self) -> PlaceFile {
+        PlaceFile::new(&self.origin.dir)
+    }
+
+    pub(super) fn numbers(&self) -> &AtomicU64 {
+        &self.numbers
+    }
+
+    pub(super) fn under_way(&self) -> &Semaphore {
+        &self.under_way
+    }
+
+    pub(super) fn led(&self) -> &Semaphore {
+        &self.led
+    }
+
+    pub(super) fn lines(&self) -> &Mutex<Vec<(Member, Client)>> {
+        &self.lines
+    }
+
+    /// Which node this is.
+    pub(super) fn node(&self) -> NodeId {
+        self.runtime.cluster().this.node
+    }
+
+    /// Main address of this node.
+    pub(super) fn address(&self) -> CompactString {
+        self.runtime.cluster().address.clone()
+    }
+
+    /// With whom this node may found a group; none for one that joins.
+    pub(super) fn seeds(&self) -> &[CompactString] {
+        if self.origin.founds { &self.origin.seeds } else { &[] }
+    }
+
+    /// Between a half and one and a half.
+    pub(super) fn jitter(&self) -> f64 {
+        // Enough to keep nodes apart; nothing depends on it being random.
+        let nanos =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+        0.5 + f64::from(nanos % 1_000) / 1_000.0
+    }
+
+    pub(super) fn set_part(&self, part: Part) {
+        self.part.send_replace(part);
+    }
+
+    pub(super) fn part(&self) -> Part {
+        self.part.borrow().clone()
+    }
+
+    /// Wakes whoever waits for this node to become something else to the group.
+    pub(super) fn parts(&self) -> watch::Receiver<Part> {
+        self.part.subscribe()
+    }
+
+    /// This node's part, or why it has none.
+    pub(super) fn running(&self) -> Result<Arc<Running>, String> {
+        match self.part() {
+            Part::Running(running) => Ok(running),
+            Part::Waiting(why) => Err(why),
+            Part::Broken(why) => Err(why),
+            Part::Removed => Err("this node was removed from the group".into()),
+        }
+    }
+
+    /// Place, whether anything was ever voted or written here, and the leader.
+    pub(super) fn stance(&self) -> (Option<Place>, bool, Option<Member>) {
+        match self.part() {
+            Part::Running(running) => {
+                (Some(running.place), running.begun(), running.leader().map(|(_, leader)| leader))
+            }
+            Part::Waiting(_) => (None, false, None),
+            // Whatever is on that disk: it is no empty one.
+            Part::Broken(_) | Part::Removed => (None, true, None),
+        }
     }
 }
 
-#[tonic::async_trait]
-impl Agreement for Group {
-    async fn propose(&self, proposal: Proposal) -> Result<Reply, Failure> {
-        if !matches!(self.runtime.handle(Input::Judge(Box::new(proposal.clone())))?, Reply::Judged(true)) {
-            return Ok(Reply::Done);
-        }
-        let node = self.runtime.cluster().this.node;
-        let id = ProposalId { minted: self.runtime.time(), node, number: self.number.fetch_add(1, Ordering::Relaxed) };
-        let applied = self.state.lock().apply(&id, proposal.clone());
-        self.runtime.handle(Input::Agreed(applied.changes))?;
-        Ok(Reply::of(applied.outcome, &proposal)?)
+impl Running {
+    pub(super) fn metrics(&self) -> RaftMetrics {
+        self.raft.metrics().borrow_watched().clone()
     }
 
-    async fn catch_up(&self) -> Result<(), Failure> {
-        Ok(())
+    /// Whether it has voted or has anything in its log.
+    pub(super) fn begun(&self) -> bool {
+        let metrics = self.metrics();
+        metrics.last_log_index.is_some() || metrics.current_term > 0
+    }
+
+    /// Who leads, as far as this node knows.
+    pub(super) fn leader(&self) -> Option<(u64, Member)> {
+        let metrics = self.metrics();
+        let id = metrics.current_leader?;
+        let member = metrics.membership_config.get_node(&id).cloned()?;
+        Some((id, member))
+    }
+
+    /// Returns once this node shows what was agreed on up to here.
+    pub(super) async fn applied(&self, index: u64) {
+        self.machine.applied(index).await;
     }
 }

@@ -1,16 +1,29 @@
 //! One raft group for all that must be durable and agreed on: the only place that knows openraft and sled.
 //!
 //! Peers are told, and disks hold, messages of our own (`proto/raft.proto`); nothing outside of this module names a type of
-//! openraft. Owns the log, the vote and the applied state. Promises: what was acknowledged survives a power cut of all
-//! nodes; a store that fails ends this side of the node and nothing else.
+//! openraft. Owns the log, the vote, the applied state, and the list of members. Promises: what was acknowledged survives a
+//! power cut of all nodes; a store that fails ends this side of the node and nothing else.
+//!
+//! Start with `propose.rs`, the way of a change; `founding.rs` is how a node comes to have a place.
 
 mod agreement;
-#[expect(dead_code, reason = "the store and the network that need it are on their way")]
 mod codec;
 mod failure;
+mod forget;
+mod founding;
 mod group;
+mod lifecycle;
+mod members;
+mod network;
+mod place;
+mod propose;
+mod service;
+mod state_machine;
+mod status;
+mod store;
 mod types;
 
-pub use agreement::Agreement;
+pub use agreement::{Agreement, MemberChange};
 pub use failure::Failure;
-pub use group::Group;
+pub use group::{Group, Origin, Settings};
+pub use status::{MemberStatus, OtherStatus, Status};

@@ -69,5 +69,9 @@ pub type Entry = openraft::type_config::alias::EntryOf<TypeConfig>;
 pub type Membership = openraft::Membership<u64, Member>;
 /// The same with the entry that said so.
 pub type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
+/// A snapshot with its file.
+pub type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, crate::raft::store::SnapshotFile>;
+/// What raft says of itself.
+pub type RaftMetrics = openraft::RaftMetrics<TypeConfig>;
 /// Up to where a snapshot goes.
 pub type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;

@@ -64,6 +64,11 @@ impl DataDir {
         EntriesFile::new(&self.path)
     }
 
+    /// Where what all nodes agreed on is kept.
+    pub fn raft(&self) -> PathBuf {
+        self.path.join("raft")
+    }
+
     /// Who the node of this directory is. Drawn at its first start, the same ever after.
     pub fn node_id(&self) -> Result<NodeId, IdentityError> {
         identity::load_or_draw(&self.path)

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Replaces a file of a directory by what `write` writes; it is on disk when this returns.
-pub(super) fn replace(dir: &Path, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+pub fn replace(dir: &Path, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let beside = dir.join(format!("{name}.new"));
     let mut file = File::create(&beside)?;
     write(&mut file)?;
@@ -17,7 +17,7 @@ pub(super) fn replace(dir: &Path, name: &str, write: impl FnOnce(&mut File) -> i
 }
 
 /// The bytes of a file; none when it is not there.
-pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(mut file) => file.read_to_end(&mut bytes).map(|_| Some(bytes)),
@@ -27,12 +27,12 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// A line with the CRC-32 of what it says.
-pub(super) fn seal(head: &str) -> String {
+pub fn seal(head: &str) -> String {
     format!("{head} {:08x}\n", crc32fast::hash(head.as_bytes()))
 }
 
 /// What a sealed line says; none when it is damaged.
-pub(super) fn unseal(line: &[u8]) -> Option<&str> {
+pub fn unseal(line: &[u8]) -> Option<&str> {
     let (head, crc) = std::str::from_utf8(line).ok()?.trim_end().rsplit_once(' ')?;
     (u32::from_str_radix(crc, 16) == Ok(crc32fast::hash(head.as_bytes()))).then_some(head)
 }

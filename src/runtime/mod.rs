@@ -7,7 +7,7 @@
 mod ceiling;
 mod clock;
 mod data_dir;
-mod durable;
+pub mod durable;
 mod entries;
 mod identity;
 mod log;

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use compact_str::{CompactString, ToCompactString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use crate::{
     config::{ClusterSettings, PEER_OFFSET, Routed},
     connection::Connections,
     datagram::Datagrams,
+    model::HostPort,
     node::{Input, Output},
     peer::{self, Peers},
+    raft::Origin,
     runtime::{DataDir, Runtime},
+    server::own_entry::Place,
 };
 
 /// What the cluster port is told of the cluster.
@@ -43,9 +47,17 @@ pub(super) fn restore(runtime: &Runtime, data: &DataDir) {
     }
 }
 
-/// Serves the cluster port until `stop`.
-pub(super) async fn serve(peers: Arc<Peers>, listener: TcpListener, stop: CancellationToken) {
-    if let Err(error) = peer::serve(peers, listener, stop.cancelled_owned()).await {
+/// Who this node is to the group of persistent instances.
+pub(super) fn origin(cluster: &ClusterSettings, data: &DataDir, place: &Place) -> Origin {
+    let joins = cluster.join.iter().map(HostPort::to_compact_string);
+    let founds = cluster.join.is_empty();
+    let seeds = if founds { place.peers.iter().chain([&place.address]).cloned().collect() } else { joins.collect() };
+    Origin { dir: data.raft(), seeds, founds }
+}
+
+/// Serves the cluster port until `stop`: streams of members, and what the group asks.
+pub(super) async fn serve(peers: Arc<Peers>, listener: TcpListener, group: Routes, stop: CancellationToken) {
+    if let Err(error) = peer::serve(peers, listener, group, stop.cancelled_owned()).await {
         tracing::error!(%error, "the cluster port is closed");
     }
 }

@@ -27,10 +27,10 @@ use crate::{
     metrics::Metrics,
     node::{Input, Membership},
     peer::{IllegalAddress, Peers},
-    raft::{Agreement, Group},
+    raft::Group,
     runtime::{CeilingError, DataDir, DataDirError, IdentityError, Log, Runtime},
     server::{
-        cluster::{Deliver, peer_settings, restore},
+        cluster::{Deliver, origin, peer_settings, restore},
         transport::{App, Patience},
     },
     wire::peer::Phase,
@@ -65,8 +65,11 @@ pub enum StartError {
     #[error(transparent)]
     OwnEntry(#[from] OwnEntryError),
     /// No pair of free ports was found for port 0.
-    #[error("no free pair of ports {GRPC_OFFSET} apart was found")]
+    #[error("no free ports {GRPC_OFFSET} and {PEER_OFFSET} apart were found")]
     NoFreePorts,
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
     /// The node's id cannot be read or stored.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -90,6 +93,7 @@ pub struct Server {
     loaded: CancellationToken,
     left: CancellationToken,
     tasks: JoinSet<()>,
+    raft: std::thread::JoinHandle<()>,
     grace: Duration,
 }
 
@@ -109,18 +113,18 @@ impl Server {
     /// The same for a node whose operators may set how much this process logs.
     pub async fn start_with_log(settings: &Settings, log: Option<Arc<Log>>) -> Result<Self, StartError> {
         // Ports first: a second start on the same machine then fails for the reason a person expects.
-        let listeners = listen_pair(settings.host, settings.port).await?;
+        let (listeners, cluster_port) = listen_all(settings.host, settings.port)?;
         let addresses = [local(&listeners[0])?, local(&listeners[1])?];
         let place = own_entry::find(&settings.cluster, addresses[0], reachable(addresses[0])).await?;
-        let cluster_port = (!place.peers.is_empty()).then(|| listen::bind(settings.host, settings.port + PEER_OFFSET));
-        let cluster_port = cluster_port.transpose()?;
         let data = Arc::new(DataDir::open(&settings.data)?);
         let metrics = Metrics::install()?;
-        let membership = Membership { this: data.node_id()?, address: place.address, peers: place.peers.clone() };
+        let membership =
+            Membership { this: data.node_id()?, address: place.address.clone(), peers: place.peers.clone() };
         let runtime = Runtime::start(settings.node, membership, &data)?;
         restore(&runtime, &data);
-        let peers = Peers::new(runtime.clone(), &peer_settings(&settings.cluster, place.peers))?;
-        let group: Arc<dyn Agreement> = Group::new(runtime.clone());
+        let peers = Peers::new(runtime.clone(), &peer_settings(&settings.cluster, place.peers.clone()))?;
+        let group =
+            Group::new(runtime.clone(), peers.clone(), origin(&settings.cluster, &data, &place), settings.raft.clone());
         let connections = Connections::new(runtime.clone(), settings.connection);
         let (stop, stopped) = watch::channel(false);
         let process = Process { stopping: stopped.clone(), log };
@@ -159,15 +163,16 @@ impl Server {
         tasks.spawn(until_ended(ended.clone(), runtime.clone().keep_ceiling(data.clone())));
         tasks.spawn(until(stopped.clone(), report::report(runtime.clone())));
         tasks.spawn(until(stopped.clone(), runtime.keep_entries(data.clone())));
-        if let Some(listener) = cluster_port {
-            tasks.spawn(cluster::serve(peers.clone(), listener, ended.clone()));
-            tasks.spawn(until_ended(ended.clone(), peers.dial()));
-        }
+        tasks.spawn(cluster::serve(peers.clone(), cluster_port, group.routes(), ended.clone()));
+        tasks.spawn(until_ended(ended.clone(), peers.dial()));
+        let raft = group.spawn(ended.clone()).map_err(StartError::Thread)?;
+        // Doors open once what was agreed on is shown: no list lacks it because this node is young.
+        group.loaded().await;
         for listener in listeners {
             tasks.spawn(until(stopped.clone(), listen::accept(listener, app.clone())));
         }
         let grace = settings.shutdown_grace;
-        Ok(Self { addresses, connections, data, stop, ended, loaded, left, tasks, grace })
+        Ok(Self { addresses, connections, data, stop, ended, loaded, left, tasks, raft, grace })
     }
 
     /// The main address and the one gRPC clients go to.
@@ -201,6 +206,11 @@ impl Server {
         }
         self.ended.cancel();
         while self.tasks.join_next().await.is_some() {}
+        let raft = self.raft;
+        let ended = tokio::task::spawn_blocking(move || raft.join()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::error!("the thread of raft ended with a panic");
+        }
     }
 }
 
@@ -254,10 +264,12 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|cause| StartError::Listen { address: unknown, cause })
 }
 
-/// Listeners on the main port and on the gRPC port above it.
-async fn listen_pair(host: IpAddr, port: u16) -> Result<[TcpListener; 2], StartError> {
+/// Listeners on the main port, on the gRPC port above it, and on the cluster port.
+fn listen_all(host: IpAddr, port: u16) -> Result<([TcpListener; 2], TcpListener), StartError> {
     if port != 0 {
-        return Ok([listen::bind(host, port)?, listen::bind(host, port + GRPC_OFFSET)?]);
+        let main = listen::bind(host, port)?;
+        let grpc = listen::bind(host, port + GRPC_OFFSET)?;
+        return Ok(([main, grpc], listen::bind(host, port + PEER_OFFSET)?));
     }
     for _ in 0..64 {
         let main = listen::bind(host, 0)?;
@@ -265,8 +277,9 @@ async fn listen_pair(host: IpAddr, port: u16) -> Result<[TcpListener; 2], StartE
         if port > u16::MAX - PEER_OFFSET {
             continue;
         }
-        if let Ok(grpc) = listen::bind(host, port + GRPC_OFFSET) {
-            return Ok([main, grpc]);
+        let above = (listen::bind(host, port + GRPC_OFFSET), listen::bind(host, port + PEER_OFFSET));
+        if let (Ok(grpc), Ok(cluster)) = above {
+            return Ok(([main, grpc], cluster));
         }
     }
     Err(StartError::NoFreePorts)

@@ -1,0 +1,255 @@
+//! Raft on a thread of its own: started in this node's place, watched, stopped.
+//!
+//! On its own thread so that pushes never delay a heartbeat. A store that fails ends this and nothing else: what was applied
+//! stays readable, and clients' own instances come and go as before.
+
+use std::{collections::BTreeMap, io, sync::Arc, thread, time::Duration};
+
+use compact_str::CompactString;
+use openraft::{Config, SnapshotPolicy, async_runtime::WatchReceiver};
+use openraft_rt::deterministic_rng::DeterministicRng;
+use openraft_rt_tokio::TokioRuntime;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    model::{Agreed, AgreedChange},
+    node::Input,
+    raft::{
+        group::{Group, Part, Raft, Running, Settings},
+        network::Network,
+        place::Place,
+        store::{self, Store},
+        types::Member,
+    },
+};
+
+/// How long what was kept may take to be read at a start.
+const LOADING: Duration = Duration::from_secs(60);
+/// How many things are given to the node under one lock.
+const AT_ONCE: usize = 512;
+/// How long raft may take to stop.
+const STOPPING: Duration = Duration::from_secs(5);
+
+/// Why raft stopped.
+enum End {
+    /// The node stops.
+    Stopped,
+    /// Another place was given.
+    Moved,
+    /// The store failed, or raft found something that cannot be.
+    Broken(String),
+    /// The group goes on without this node.
+    Removed,
+}
+
+impl Group {
+    /// Runs this node's part until `stop`. The thread ends soon after.
+    pub fn spawn(self: &Arc<Self>, stop: CancellationToken) -> io::Result<thread::JoinHandle<()>> {
+        let group = self.clone();
+        thread::Builder::new().name("raft".into()).spawn(move || {
+            let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            match built {
+                Ok(runtime) => {
+                    let seed = group.settings().seed;
+                    runtime.block_on(DeterministicRng::<TokioRuntime>::scope(seed, group.live(stop)));
+                }
+                Err(error) => group.set_part(Part::Broken(format!("raft has no runtime: {error}"))),
+            }
+        })
+    }
+
+    /// Returns once what this node kept of what was agreed on is shown, or it is clear that it kept nothing.
+    pub async fn loaded(&self) {
+        let mut parts = self.parts();
+        let known = |part: &Part| !matches!(part, Part::Waiting(why) if why == super::group::NOT_STARTED);
+        // The sender lives as long as this.
+        let waited = tokio::time::timeout(LOADING, parts.wait_for(known)).await;
+        if waited.is_err() {
+            tracing::warn!("what was agreed on takes long to be read; starting without it");
+        }
+    }
+
+    async fn live(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let place = match self.place_file().load() {
+                Ok(place) => place,
+                Err(error) => return self.broken(error.to_string()),
+            };
+            let Some(place) = place else {
+                if self.place_file().is_retired() {
+                    return self.set_part(Part::Removed);
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.moved.notified() => continue,
+                    () = self.seek() => continue,
+                }
+            };
+            let running = match self.start(place).await {
+                Ok(running) => running,
+                Err(why) => return self.broken(why),
+            };
+            let end = self.tend(&running, &stop).await;
+            self.set_part(match &end {
+                End::Stopped => Part::Waiting("this node stops".into()),
+                End::Moved => Part::Waiting("this node takes another place".into()),
+                End::Broken(why) => Part::Broken(why.clone()),
+                End::Removed => Part::Removed,
+            });
+            let had_begun = running.begun();
+            if tokio::time::timeout(STOPPING, running.raft.shutdown()).await.is_err() {
+                tracing::warn!("raft does not stop");
+            }
+            match end {
+                End::Stopped => return,
+                End::Broken(why) => return self.broken(why),
+                End::Removed => return self.retire(),
+                End::Moved if had_begun => {}
+                // Nobody knows of it: it is not to be found in the store of another place.
+                End::Moved => {
+                    drop(running);
+                    if let Err(error) = Store::remove(&self.origin().dir) {
+                        return self.broken(error.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    /// One line for operators, and the end of this side of the node.
+    fn broken(&self, why: String) {
+        tracing::error!(
+            why,
+            "persistent instances cannot be changed through this node any more; clients' own instances are not affected"
+        );
+        self.set_part(Part::Broken(why));
+    }
+
+    fn retire(&self) {
+        tracing::warn!(
+            "this node was removed from the cluster: stop it, and empty its directory before it joins again"
+        );
+        if let Err(error) = self.place_file().retire() {
+            tracing::error!(%error, "a restart would not know that this node was removed");
+        }
+        self.set_part(Part::Removed);
+    }
+
+    async fn start(self: &Arc<Self>, place: Place) -> Result<Arc<Running>, String> {
+        let dir = self.origin().dir.clone();
+        let runtime = self.runtime().clone();
+        let opened = tokio::task::spawn_blocking(move || Store::open(&dir, runtime)).await;
+        let store = opened.map_err(|panic| panic.to_string())?.map_err(|error| error.to_string())?;
+        let (log, machine) = (store.log, store.machine);
+        self.show(&machine);
+        let network = Network { calls: self.calls().clone(), place };
+        let config = Arc::new(config(self.settings()).validate().map_err(|error| error.to_string())?);
+        let raft =
+            Raft::new(place.id, config, network, log, machine.clone()).await.map_err(|error| error.to_string())?;
+        let running = Arc::new(Running { raft, place, machine });
+        self.set_part(Part::Running(running.clone()));
+        Ok(running)
+    }
+
+    /// Shows what was agreed on when this node stopped, as something that may have been overtaken.
+    fn show(&self, machine: &store::Machine) {
+        let state = machine.state();
+        let told = |input| {
+            let shown = self.runtime().handle(input);
+            debug_assert!(shown.is_ok(), "nothing to refuse");
+        };
+        if state.is_empty() {
+            return;
+        }
+        told(Input::Recovering(true));
+        let things: Vec<Agreed> = state.things().collect();
+        for some in things.chunks(AT_ONCE) {
+            told(Input::Agreed(some.iter().cloned().map(AgreedChange::Put).collect()));
+        }
+        tracing::info!(things = things.len(), "restored what was agreed on");
+    }
+
+    /// Does what a member does, until it is none any more.
+    async fn tend(self: &Arc<Self>, running: &Arc<Running>, stop: &CancellationToken) -> End {
+        let begin = async {
+            self.seek().await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => End::Stopped,
+            () = self.moved.notified() => End::Moved,
+            end = self.watch(running) => end,
+            () = begin => End::Stopped,
+            () = self.recover(running) => End::Stopped,
+            () = self.forget(running) => End::Stopped,
+        }
+    }
+
+    async fn recover(&self, running: &Running) {
+        if let Err(error) = running.raft.wait_for_recovery(Some(self.settings().recovery)).await {
+            tracing::warn!(%error, "persistent instances are shown as they were when this node stopped");
+        }
+        let told = self.runtime().handle(Input::Recovering(false));
+        debug_assert!(told.is_ok(), "nothing to refuse");
+        std::future::pending().await
+    }
+
+    /// Follows the members, until this node is none or raft ends.
+    async fn watch(&self, running: &Running) -> End {
+        let mut changes = running.raft.metrics();
+        let mut shown: Option<BTreeMap<u64, Member>> = None;
+        loop {
+            let metrics = changes.borrow_watched().clone();
+            if let Err(fatal) = &metrics.running_state {
+                return End::Broken(fatal.to_string());
+            }
+            let members: BTreeMap<u64, Member> =
+                metrics.membership_config.nodes().map(|(id, member)| (*id, member.clone())).collect();
+            let agreed = metrics.committed_membership_config.membership();
+            if agreed.nodes().next().is_some()
+                && agreed.get_node(&running.place.id).is_none()
+                && !members.contains_key(&running.place.id)
+            {
+                return End::Removed;
+            }
+            if !members.is_empty() && shown.as_ref() != Some(&members) {
+                self.follow(&members);
+                shown = Some(members);
+            }
+            if changes.changed().await.is_err() {
+                return End::Broken("raft ended".into());
+            }
+        }
+    }
+
+    /// The members of the group are those of the cluster.
+    fn follow(&self, members: &BTreeMap<u64, Member>) {
+        let addresses: Vec<CompactString> = members.values().map(|member| member.address.clone()).collect();
+        if let Err(error) = self.peers().set_members(&addresses) {
+            tracing::error!(%error, "a member cannot be dialled");
+        }
+    }
+}
+
+fn config(settings: &Settings) -> Config {
+    Config {
+        cluster_name: "roster".into(),
+        heartbeat_interval: settings.heartbeat.as_millis() as u64,
+        election_timeout_min: settings.election.0.as_millis() as u64,
+        election_timeout_max: settings.election.1.as_millis() as u64,
+        enable_pre_vote: Some(true),
+        // A node that comes back is told by whoever leads; it must not believe that it still does.
+        enable_leader_restore: Some(false),
+        // The limit of a whole snapshot, not of a piece.
+        install_snapshot_timeout: 60_000,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(settings.snapshot_entries),
+        // Above the distance of snapshots, or a follower would be sent one that it does not need.
+        replication_lag_threshold: settings.snapshot_entries + settings.kept_entries,
+        max_in_snapshot_log_to_keep: settings.kept_entries,
+        purge_batch_size: 1_024,
+        max_payload_entries: 512,
+        max_append_entries: Some(512),
+        ..Config::default()
+    }
+}

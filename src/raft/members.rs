@@ -1,0 +1,198 @@
+//! Changes of the members, made by the leader one at a time.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use openraft::{ChangeMembers, async_runtime::WatchReceiver};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    proto::raft::{self as proto, change_answer::Result as Answer, change_request::Change},
+    raft::{
+        Failure,
+        group::{Group, Running},
+        types::Member,
+    },
+};
+
+/// How long a new member may take to have all that there is.
+const CATCHING_UP: Duration = Duration::from_secs(50);
+/// How long agreeing on another set of voters may take.
+const AGREEING: Duration = Duration::from_secs(5);
+/// How long another member may take to lead.
+const TRANSFERRING: Duration = Duration::from_secs(3);
+/// How long a whole change may take for who asked for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause before the leader is looked for again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Numbers of those who found a group are below; those of who joins are above, by the index of an entry that nothing else
+/// ever has.
+const JOINED: u64 = 1_000;
+
+impl Group {
+    /// Has the leader change the members.
+    pub(super) async fn change(&self, change: Change) -> Result<u64, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let running = self.running().map_err(Failure::Unavailable)?;
+            let last = match running.leader() {
+                Some((id, _)) if id == running.place.id => match self.change_here(change.clone()).await {
+                    Answer::Done(id) => return Ok(id),
+                    Answer::Refused(why) => return Err(Failure::Unavailable(why)),
+                    Answer::NotLeader(_) => "leadership moved".to_owned(),
+                },
+                Some((_, leader)) => match self.ask_change(&leader.address, change.clone(), PATIENCE).await {
+                    Ok(id) => return Ok(id),
+                    Err(why) if why.ends_with("does not lead") => why,
+                    Err(why) => return Err(Failure::Unavailable(why)),
+                },
+                None => "there is no leader that most members follow".to_owned(),
+            };
+            if Instant::now() + PAUSE >= deadline {
+                return Err(Failure::Unavailable(last));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Changes the members as the leader.
+    pub(super) async fn change_here(&self, change: Change) -> Answer {
+        let running = match self.running() {
+            Ok(running) => running,
+            Err(why) => return Answer::Refused(why),
+        };
+        let leader = running.leader().map(|(id, _)| id);
+        if leader != Some(running.place.id) {
+            return Answer::NotLeader(proto::NotLeader { leader });
+        }
+        let Ok(_changing) = self.changing.try_lock() else {
+            return Answer::Refused("members are being changed already".into());
+        };
+        let done = match change {
+            Change::Join(join) => self.join(&running, &join.address).await,
+            Change::Leave(leave) => self.leave(&running, &leave.address).await,
+            Change::Transfer(to) => self.transfer(&running, &to.address).await,
+        };
+        match done {
+            Ok(id) => Answer::Done(id),
+            Err(Refusal::NotLeader) => Answer::NotLeader(proto::NotLeader { leader: None }),
+            Err(Refusal::Because(why)) => Answer::Refused(why),
+        }
+    }
+
+    async fn join(&self, running: &Arc<Running>, address: &str) -> Result<u64, Refusal> {
+        let node = self.empty_node_at(address).await?;
+        let known = running.member_at(address);
+        let id = match known {
+            Some((id, member)) if member.node == node => id,
+            other => {
+                if let Some((old, _)) = other {
+                    tracing::info!(address, old, "the node at this address is another one now");
+                    running.remove(old).await?;
+                }
+                self.add(running, Member { address: address.into(), node }).await?
+            }
+        };
+        let voters = ChangeMembers::AddVoterIds(BTreeSet::from([id]));
+        running.agree_on(voters).await?;
+        tracing::info!(address, id, "joined");
+        Ok(id)
+    }
+
+    /// Adds a member that does not vote until it has all that there is.
+    async fn add(&self, running: &Arc<Running>, member: Member) -> Result<u64, Refusal> {
+        let blank = timeout(AGREEING, running.raft.write_blank()).await.map_err(|_| Refusal::no_majority())?;
+        let id = JOINED + blank.map_err(Refusal::because)?.log_id.index;
+        let added = timeout(CATCHING_UP, running.raft.add_learner(id, member, true)).await;
+        match added {
+            Ok(Ok(_)) => Ok(id),
+            Ok(Err(error)) => Err(Refusal::because(error)),
+            Err(_) => {
+                running.remove(id).await?;
+                Err(Refusal::Because("the node did not take all that there is in time".into()))
+            }
+        }
+    }
+
+    async fn leave(&self, running: &Arc<Running>, address: &str) -> Result<u64, Refusal> {
+        let (id, _) = running.member_at(address).ok_or_else(|| Refusal::no_member(address))?;
+        if id == running.place.id {
+            self.transfer(running, "").await?;
+            return Err(Refusal::NotLeader);
+        }
+        running.remove(id).await?;
+        tracing::info!(address, id, "left");
+        Ok(id)
+    }
+
+    async fn transfer(&self, running: &Arc<Running>, address: &str) -> Result<u64, Refusal> {
+        let to = if address.is_empty() {
+            running.newest_other().ok_or_else(|| Refusal::Because("there is no other member that could lead".into()))?
+        } else {
+            running.member_at(address).ok_or_else(|| Refusal::no_member(address))?.0
+        };
+        running.raft.trigger().transfer_leader(to).await.map_err(Refusal::because)?;
+        let moved = running.raft.wait(Some(TRANSFERRING)).current_leader(to, "leadership moves").await;
+        moved.map(|_| to).map_err(|_| Refusal::Because("the other member does not lead yet".into()))
+    }
+}
+
+impl Running {
+    fn member_at(&self, address: &str) -> Option<(u64, Member)> {
+        let metrics = self.metrics();
+        let found = metrics.membership_config.nodes().find(|(_, member)| member.address == address);
+        found.map(|(id, member)| (*id, member.clone()))
+    }
+
+    /// The voter that has most of the log.
+    fn newest_other(&self) -> Option<u64> {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        let replicated = metrics.replication?;
+        let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
+        let others = replicated.into_iter().filter(|(id, _)| *id != self.place.id && voters.contains(id));
+        others.max_by_key(|(_, matched)| matched.as_ref().map(|matched| matched.index)).map(|(id, _)| id)
+    }
+
+    async fn remove(&self, id: u64) -> Result<(), Refusal> {
+        let is_voter = self.metrics().membership_config.voter_ids().any(|voter| voter == id);
+        self.agree_on(if is_voter {
+            ChangeMembers::RemoveVoters(BTreeSet::from([id]))
+        } else {
+            ChangeMembers::RemoveNodes(BTreeSet::from([id]))
+        })
+        .await
+    }
+
+    async fn agree_on(&self, change: ChangeMembers<u64, Member>) -> Result<(), Refusal> {
+        let agreed = timeout(AGREEING, self.raft.change_membership(change, false)).await;
+        agreed.map_err(|_| Refusal::no_majority())?.map_err(Refusal::because)?;
+        Ok(())
+    }
+}
+
+/// Why members are not changed.
+enum Refusal {
+    /// Whoever leads now is to be asked.
+    NotLeader,
+    /// For this reason.
+    Because(String),
+}
+
+impl Refusal {
+    fn because(error: impl std::fmt::Display) -> Self {
+        Self::Because(error.to_string())
+    }
+
+    fn no_majority() -> Self {
+        Self::Because("most members did not agree in time; the change may still be made".into())
+    }
+
+    fn no_member(address: &str) -> Self {
+        Self::Because(format!("{address} is no member"))
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}

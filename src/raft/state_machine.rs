@@ -1,0 +1,2 @@
+//! STUB
+pub use super::store::Machine;
