@@ -21,7 +21,7 @@ use crate::{
         ClientId, ClusterFilter, MetadataOperation, Param, Proposal, Published, ServiceKey, check_param, check_port,
     },
     node::{Input, Rejection, Reply},
-    raft::Failure,
+    raft::{self, Failure},
     registry::Selection,
     wire::{self, InstanceOperation, Refusal, Request, RequestType},
 };
@@ -168,5 +168,6 @@ pub(super) async fn protect(State(api): State<Arc<Api>>, body: Bytes) -> Result<
 /// `GET /metrics`, for Prometheus.
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> String {
     let stats = api.connections.runtime().stats();
+    raft::publish(&api.group.status());
     api.metrics.render(&stats, &api.cluster(), api.connections.len())
 }

@@ -87,8 +87,29 @@ pub const DISTRO_CLAIMED: &str = "roster_distro_claimed_total";
 /// Removals that the brake held back, each counted once a try.
 pub const HELD_BACK: &str = "roster_removals_held_back_total";
 
+/// What this node is to the group of persistent instances (`part`): 1 for one of them.
+pub const RAFT_PART: &str = "roster_raft_part";
+/// Whether this node leads the group.
+pub const RAFT_LEADER: &str = "roster_raft_leader";
+/// Whether this node knows a leader.
+pub const RAFT_HAS_LEADER: &str = "roster_raft_has_leader";
+/// The newest term this node knows.
+pub const RAFT_TERM: &str = "roster_raft_term";
+/// Entries of the log: the last one, and up to where it is committed, applied, in a snapshot, purged (`up_to`).
+pub const RAFT_INDEX: &str = "roster_raft_index";
+/// Members of the group, voting or not (`votes`).
+pub const RAFT_MEMBERS: &str = "roster_raft_members";
+/// What is agreed on, in pairs of key and value.
+pub const RAFT_PAIRS: &str = "roster_raft_pairs";
+/// The upper half of the fingerprint of what is agreed on: nodes that applied the same entries show the same.
+pub const RAFT_HASH: &str = "roster_raft_state_hash";
+/// Changes that callers of this node asked for, by `result`.
+pub const PROPOSALS: &str = "roster_proposals_total";
+/// Time that such changes took.
+pub const PROPOSAL_DELAY: &str = "roster_proposal_seconds";
+
 /// All of them, with help texts.
-pub const ALL: [(&str, Kind, &str); 36] = [
+pub const ALL: [(&str, Kind, &str); 46] = [
     (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
     (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
     (CLIENTS, Kind::Gauge, "Clients the registry knows"),
@@ -125,4 +146,14 @@ pub const ALL: [(&str, Kind, &str); 36] = [
     (DISTRO_LEASES_OVER, Kind::Counter, "Clients of dead nodes removed because their lease ran out"),
     (DISTRO_CLAIMED, Kind::Counter, "Clients known by their address that this node took over"),
     (HELD_BACK, Kind::Counter, "Removals that the brake held back, each counted once a try"),
+    (RAFT_PART, Kind::Gauge, "1 for what this node is to the group of persistent instances"),
+    (RAFT_LEADER, Kind::Gauge, "1 when this node leads the group of persistent instances"),
+    (RAFT_HAS_LEADER, Kind::Gauge, "1 when this node knows a leader of the group of persistent instances"),
+    (RAFT_TERM, Kind::Gauge, "The newest term this node knows"),
+    (RAFT_INDEX, Kind::Gauge, "Index of the last entry of the log, and up to where it is committed and so on"),
+    (RAFT_MEMBERS, Kind::Gauge, "Members of the group of persistent instances, voting or not"),
+    (RAFT_PAIRS, Kind::Gauge, "Pairs of key and value that are agreed on"),
+    (RAFT_HASH, Kind::Gauge, "Fingerprint of what is agreed on, upper half; the same after the same entries"),
+    (PROPOSALS, Kind::Counter, "Changes to be agreed on that callers of this node asked for, by result"),
+    (PROPOSAL_DELAY, Kind::Histogram, "Seconds that such changes took"),
 ];

@@ -26,7 +26,7 @@ use crate::{
     raft::{
         Agreement, Failure, MemberChange, Status,
         group::{Group, Running},
-        network,
+        network, numbers,
         types::{Command, Member},
     },
     wire::raft::{decode_command, decode_outcome, encode_command},
@@ -70,18 +70,10 @@ impl fmt::Display for Attempt {
 #[tonic::async_trait]
 impl Agreement for Group {
     async fn propose(&self, proposal: Proposal) -> Result<Reply, Failure> {
-        let judged = self.runtime().handle(Input::Judge(Box::new(proposal.clone())))?;
-        if !matches!(judged, Reply::Judged(true)) {
-            return Ok(Reply::Done);
-        }
-        let _counted = self.under_way().try_acquire().map_err(|_| Failure::Busy)?;
-        let id = ProposalId {
-            minted: self.runtime().time(),
-            node: self.node(),
-            number: self.numbers().fetch_add(1, Ordering::Relaxed),
-        };
-        let outcome = self.agree(encode_command(&id, &proposal)).await?;
-        Ok(Reply::of(outcome, &proposal)?)
+        let began = Instant::now();
+        let result = self.propose_judged(proposal).await;
+        numbers::proposed(&result, began.elapsed());
+        result
     }
 
     fn status(&self) -> Status {
@@ -130,6 +122,21 @@ impl Agreement for Group {
 }
 
 impl Group {
+    async fn propose_judged(&self, proposal: Proposal) -> Result<Reply, Failure> {
+        let judged = self.runtime().handle(Input::Judge(Box::new(proposal.clone())))?;
+        if !matches!(judged, Reply::Judged(true)) {
+            return Ok(Reply::Done);
+        }
+        let _counted = self.under_way().try_acquire().map_err(|_| Failure::Busy)?;
+        let id = ProposalId {
+            minted: self.runtime().time(),
+            node: self.node(),
+            number: self.numbers().fetch_add(1, Ordering::Relaxed),
+        };
+        let outcome = self.agree(encode_command(&id, &proposal)).await?;
+        Ok(Reply::of(outcome, &proposal)?)
+    }
+
     /// Has a command agreed on and waits until this node shows it.
     pub(super) async fn agree(&self, command: Bytes) -> Result<Outcome, Failure> {
         let deadline = Instant::now() + self.settings().write_deadline;

@@ -5,8 +5,11 @@
 
 mod frozen;
 mod killed;
+mod linearizable;
 mod loading;
+mod members;
 mod one_list;
+mod persistent;
 mod reborn;
 mod refused;
 mod rolling;

@@ -2,6 +2,7 @@
 
 mod http;
 mod nodes;
+mod persistent;
 mod poller;
 mod raw;
 mod sdk;
@@ -9,7 +10,8 @@ mod sdk;
 use std::{collections::BTreeSet, time::Duration};
 
 pub use http::{call, metric, shown};
-pub use nodes::{Cluster, Node, free_ports, roster};
+pub use nodes::{Cluster, Launch, Node, free_ports, roster};
+pub use persistent::{Told, delete, group, leader, put, read, same_state};
 pub use poller::Poller;
 pub use raw::Raw;
 pub use sdk::{client, fleet, instance, register, subscribe};
