@@ -128,11 +128,11 @@ pub(super) async fn run(command: ClusterCommand) -> anyhow::Result<ExitCode> {
             println!("{bytes} bytes in {}", file.display());
         }
         ClusterCommand::Restore { file, place } => {
-            let restored = raft::restore(&file, &place.data, &place.advertise.to_compact_string())?;
+            let restored = raft::restore(&file, &place.data, &place.advertise.to_compact_string()).await?;
             println!("{restored} things restored to {}; start a node on it", place.data.display());
         }
         ClusterCommand::Recover { place, dry_run } => {
-            println!("{}", raft::recover(&place.data, &place.advertise.to_compact_string(), dry_run)?);
+            println!("{}", raft::recover(&place.data, &place.advertise.to_compact_string(), dry_run).await?);
         }
     }
     Ok(ExitCode::SUCCESS)

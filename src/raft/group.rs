@@ -19,7 +19,8 @@ use crate::{
         network::Client,
         place::{Place, PlaceFile},
         service,
-        state_machine::Machine,
+        state_machine::{Shared, StateMachine},
+        store::Snapshots,
         types::{Member, RaftMetrics, TypeConfig},
     },
     runtime::Runtime,
@@ -76,13 +77,15 @@ pub struct Origin {
 }
 
 /// Raft itself, as it runs here.
-pub(super) type Raft = openraft::Raft<TypeConfig, Machine>;
+pub(super) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
 /// A node with its place in the group.
 pub(super) struct Running {
     pub(super) raft: Raft,
     pub(super) place: Place,
-    pub(super) machine: Machine,
+    /// What is applied.
+    pub(super) shared: Arc<Shared>,
+    pub(super) snapshots: Snapshots,
 }
 
 /// What this node is to the group.
@@ -264,6 +267,6 @@ impl Running {
 
     /// Returns once this node shows what was agreed on up to here.
     pub(super) async fn applied(&self, index: u64) {
-        self.machine.applied(index).await;
+        self.shared.shown(index).await;
     }
 }

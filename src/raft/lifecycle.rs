@@ -3,7 +3,7 @@
 //! On its own thread so that pushes never delay a heartbeat. A store that fails ends this and nothing else: what was applied
 //! stays readable, and clients' own instances come and go as before.
 
-use std::{collections::BTreeMap, io, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use compact_str::CompactString;
 use openraft::{Config, SnapshotPolicy, async_runtime::WatchReceiver};
@@ -18,9 +18,11 @@ use crate::{
         group::{Group, Part, Raft, Running, Settings},
         network::Network,
         place::Place,
-        store::{self, Store},
+        state_machine::{Registry, Shared},
+        store::Store,
         types::Member,
     },
+    runtime::Runtime,
 };
 
 /// How long what was kept may take to be read at a start.
@@ -108,8 +110,9 @@ impl Group {
                 // Nobody knows of it: it is not to be found in the store of another place.
                 End::Moved => {
                     drop(running);
-                    if let Err(error) = Store::remove(&self.origin().dir) {
-                        return self.broken(error.to_string());
+                    let dir = self.store_dir();
+                    if let Err(error) = std::fs::remove_dir_all(&dir) {
+                        return self.broken(format!("cannot empty {}: {error}", dir.display()));
                     }
                 }
             }
@@ -136,35 +139,35 @@ impl Group {
     }
 
     async fn start(self: &Arc<Self>, place: Place) -> Result<Arc<Running>, String> {
-        let dir = self.origin().dir.clone();
-        let runtime = self.runtime().clone();
-        let opened = tokio::task::spawn_blocking(move || Store::open(&dir, runtime)).await;
+        let dir = self.store_dir();
+        let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
         let store = opened.map_err(|panic| panic.to_string())?.map_err(|error| error.to_string())?;
-        let (log, machine) = (store.log, store.machine);
-        self.show(&machine);
+        let shared = store.shared();
+        self.show(&shared);
         let network = Network { calls: self.calls().clone(), place };
         let config = Arc::new(config(self.settings()).validate().map_err(|error| error.to_string())?);
-        let raft =
-            Raft::new(place.id, config, network, log, machine.clone()).await.map_err(|error| error.to_string())?;
-        let running = Arc::new(Running { raft, place, machine });
+        let machine = store.state_machine(Arc::new(Shown(self.runtime().clone())));
+        let raft = Raft::new(place.id, config, network, store.log(), machine).await;
+        let raft = raft.map_err(|error| error.to_string())?;
+        let running = Arc::new(Running { raft, place, shared, snapshots: store.snapshots() });
         self.set_part(Part::Running(running.clone()));
         Ok(running)
     }
 
+    fn store_dir(&self) -> PathBuf {
+        self.origin().dir.join("store")
+    }
+
     /// Shows what was agreed on when this node stopped, as something that may have been overtaken.
-    fn show(&self, machine: &store::Machine) {
-        let state = machine.state();
-        let told = |input| {
-            let shown = self.runtime().handle(input);
-            debug_assert!(shown.is_ok(), "nothing to refuse");
-        };
-        if state.is_empty() {
+    fn show(&self, shared: &Shared) {
+        let things: Vec<Agreed> = shared.view().state.things().collect();
+        if things.is_empty() {
             return;
         }
-        told(Input::Recovering(true));
-        let things: Vec<Agreed> = state.things().collect();
+        let runtime = self.runtime();
+        tell(runtime, Input::Recovering(true));
         for some in things.chunks(AT_ONCE) {
-            told(Input::Agreed(some.iter().cloned().map(AgreedChange::Put).collect()));
+            tell(runtime, Input::Agreed(some.iter().cloned().map(AgreedChange::Put).collect()));
         }
         tracing::info!(things = things.len(), "restored what was agreed on");
     }
@@ -190,8 +193,7 @@ impl Group {
         if let Err(error) = running.raft.wait_for_recovery(Some(self.settings().recovery)).await {
             tracing::warn!(%error, "persistent instances are shown as they were when this node stopped");
         }
-        let told = self.runtime().handle(Input::Recovering(false));
-        debug_assert!(told.is_ok(), "nothing to refuse");
+        tell(self.runtime(), Input::Recovering(false));
         std::future::pending().await
     }
 
@@ -229,6 +231,21 @@ impl Group {
         if let Err(error) = self.peers().set_members(&addresses) {
             tracing::error!(%error, "a member cannot be dialled");
         }
+    }
+}
+
+/// Gives the node what it never refuses.
+fn tell(runtime: &Runtime, input: Input) {
+    let told = runtime.handle(input);
+    debug_assert!(told.is_ok(), "nothing to refuse");
+}
+
+/// The node shows what is agreed on.
+struct Shown(Arc<Runtime>);
+
+impl Registry for Shown {
+    fn agreed(&self, changes: Vec<AgreedChange>) {
+        tell(&self.0, Input::Agreed(changes));
     }
 }
 

@@ -14,16 +14,17 @@ use openraft::{
         TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, service::interceptor::InterceptedService, transport::Channel};
 
 use crate::{
     peer::{Calls, MESSAGE_BYTES, Stamp},
-    proto::raft::{self as proto, append_answer, raft_client::RaftClient, transfer_answer},
+    proto::raft::{self as proto, append_answer, raft_client::RaftClient, snapshot_piece::Piece, transfer_answer},
     raft::{
         codec::{decode_log_id, decode_vote, encode_entry, encode_log_id, encode_meta, encode_vote},
         place::Place,
-        store::SnapshotFile,
+        store::SnapshotData,
         types::{LogId, Member, Snapshot, TypeConfig, Vote},
     },
     wire::peer::{IllegalMessage, encode_node},
@@ -148,7 +149,7 @@ fn request<T>(message: T, patience: Duration) -> Request<T> {
 }
 
 impl RaftNetworkV2<TypeConfig> for Line {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
 
     async fn append_entries(
         &mut self,
@@ -252,25 +253,27 @@ impl Line {
     }
 }
 
-/// The head, then the file as fast as the other side takes it. A file that cannot be read ends early, which the other side
+/// The head, then the file as fast as the other side takes it. One that cannot be read ends early, which the other side
 /// notices.
-fn pieces(
-    head: proto::SnapshotHead,
-    file: SnapshotFile,
-) -> tokio_stream::wrappers::ReceiverStream<proto::SnapshotPiece> {
-    let (sender, receiver) = tokio::sync::mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || {
+fn pieces(head: proto::SnapshotHead, file: SnapshotData) -> ReceiverStream<proto::SnapshotPiece> {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let send = move || -> io::Result<()> {
         let piece = |piece| proto::SnapshotPiece { piece: Some(piece) };
-        let mut sent = sender.blocking_send(piece(proto::snapshot_piece::Piece::Head(head))).is_ok();
-        let read = file.read(PIECE_BYTES, |bytes| {
-            sent = sent && sender.blocking_send(piece(proto::snapshot_piece::Piece::Bytes(bytes))).is_ok();
-            sent
-        });
-        if let Err(error) = read {
+        let mut sent = sender.blocking_send(piece(Piece::Head(head)));
+        let mut offset = 0;
+        while sent.is_ok() && offset < file.size() {
+            let bytes = file.read_at(offset, PIECE_BYTES)?;
+            offset += bytes.len() as u64;
+            sent = sender.blocking_send(piece(Piece::Bytes(bytes)));
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = send() {
             tracing::warn!(%error, "a snapshot cannot be read");
         }
     });
-    tokio_stream::wrappers::ReceiverStream::new(receiver)
+    ReceiverStream::new(receiver)
 }
 
 fn decode_append(answer: proto::AppendAnswer) -> Result<AppendEntriesResponse<TypeConfig>, IllegalMessage> {

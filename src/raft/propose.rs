@@ -20,13 +20,14 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::{Code, Request};
 
 use crate::{
-    model::{Outcome, Proposal, ProposalId},
+    model::{AgreedKey, Forgotten, MetadataOperation, Outcome, Proposal, ProposalId},
     node::{Input, Reply},
     proto::raft::{self as proto, change_request::Change, propose_answer, read_index_answer},
     raft::{
         Agreement, Failure, MemberChange, Status,
         group::{Group, Running},
         network, numbers,
+        store::write_snapshot,
         types::{Command, Member},
     },
     wire::raft::{decode_command, decode_outcome, encode_command},
@@ -98,7 +99,12 @@ impl Agreement for Group {
 
     async fn backup(&self) -> Result<PathBuf, Failure> {
         let running = self.running().map_err(Failure::Unavailable)?;
-        running.machine.backup().await.map_err(|error| Failure::Unavailable(error.to_string()))
+        let path = self.origin().dir.join(format!("backup-{}", self.numbers().fetch_add(1, Ordering::Relaxed)));
+        let (view, file) = (running.shared.view(), path.clone());
+        let written = tokio::task::spawn_blocking(move || write_snapshot(&view.state, &view.meta, &file)).await;
+        let unavailable = |error: &dyn fmt::Display| Failure::Unavailable(error.to_string());
+        written.map_err(|panic| unavailable(&panic))?.map_err(|error| unavailable(&error))?;
+        Ok(path)
     }
 
     async fn catch_up(&self) -> Result<(), Failure> {
@@ -128,13 +134,25 @@ impl Group {
             return Ok(Reply::Done);
         }
         let _counted = self.under_way().try_acquire().map_err(|_| Failure::Busy)?;
-        let id = ProposalId {
-            minted: self.runtime().time(),
-            node: self.node(),
-            number: self.numbers().fetch_add(1, Ordering::Relaxed),
-        };
-        let outcome = self.agree(encode_command(&id, &proposal)).await?;
+        self.make_room(&proposal).await?;
+        let outcome = self.agree(encode_command(&self.mint(), &proposal)).await?;
         Ok(Reply::of(outcome, &proposal)?)
+    }
+
+    /// What was set on a service that is not listed any more is forgotten before one of its name is made: soon it would be
+    /// anyway.
+    async fn make_room(&self, proposal: &Proposal) -> Result<(), Failure> {
+        let Proposal::Metadata(MetadataOperation::Create { service, .. }) = proposal else { return Ok(()) };
+        let Ok(running) = self.running() else { return Ok(()) };
+        let key = AgreedKey::Service(service.clone());
+        let Some(was) = running.shared.view().state.fingerprint(&key) else { return Ok(()) };
+        let forget = Proposal::Forget(vec![Forgotten { key, was }]);
+        self.agree(encode_command(&self.mint(), &forget)).await.map(drop)
+    }
+
+    fn mint(&self) -> ProposalId {
+        let number = self.numbers().fetch_add(1, Ordering::Relaxed);
+        ProposalId { minted: self.runtime().time(), node: self.node(), number }
     }
 
     /// Has a command agreed on and waits until this node shows it.

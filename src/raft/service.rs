@@ -8,6 +8,7 @@ use std::sync::Arc;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest,
 };
+use tokio::task::{JoinError, spawn_blocking};
 use tonic::{Request, Response, Status, Streaming, service::Interceptor, service::interceptor::InterceptedService};
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
         group::{Group, Running},
         place::Place,
         propose::Attempt,
+        store::StoreError,
         types::{Snapshot, TypeConfig},
     },
     wire::{
@@ -153,14 +155,18 @@ impl Raft for Service {
         let running = self.meant(head.target)?;
         let vote = readable(decode_vote(head.vote))?;
         let meta = readable(decode_meta(head.meta))?;
-        let mut receiving = running.machine.receive().await.map_err(failed)?;
+        // The disk is not waited for here.
+        let blocking = |work: Result<Result<_, StoreError>, JoinError>| work.map_err(failed)?.map_err(failed);
+        let snapshots = running.snapshots.clone();
+        let mut receiving = blocking(spawn_blocking(move || snapshots.receive()).await)?;
         while let Some(piece) = pieces.message().await? {
             let Some(Piece::Bytes(bytes)) = piece.piece else {
                 return Err(illegal(&IllegalMessage::Missing("a piece of a snapshot")));
             };
-            receiving.write(bytes).await.map_err(failed)?;
+            let written = spawn_blocking(move || receiving.write(&bytes).map(|()| receiving)).await;
+            receiving = written.map_err(failed)?.map_err(failed)?;
         }
-        let snapshot = receiving.finish().await.map_err(failed)?;
+        let snapshot = receiving.finish();
         let answer = running.raft.install_full_snapshot(vote, Snapshot { meta, snapshot }).await.map_err(failed)?;
         Ok(Response::new(proto::SnapshotAnswer { vote: Some(encode_vote(&answer.vote)) }))
     }

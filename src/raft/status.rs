@@ -81,7 +81,7 @@ impl Group {
 impl Running {
     fn status(&self) -> MemberStatus {
         let metrics = self.metrics();
-        let (applied, hash, pairs) = self.machine.shown();
+        let view = self.shared.view();
         let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
         let matched = |id: &u64| metrics.replication.as_ref()?.get(id)?.as_ref().map(|matched| matched.index);
         let members = metrics.membership_config.nodes().map(|(id, member)| OtherStatus {
@@ -106,11 +106,11 @@ impl Running {
             quorum_ago: metrics.last_quorum_acked.map(|at| Instant::elapsed(&*at).as_millis() as Millis),
             last: metrics.last_log_index,
             committed: metrics.local_committed.map(|id| id.index),
-            applied,
+            applied: view.meta.last_log_id.map(|last| last.index),
             snapshot: metrics.snapshot.map(|id| id.index),
             purged: metrics.purged.map(|id| id.index),
-            hash,
-            pairs,
+            hash: view.state.hash(),
+            pairs: view.state.len(),
             members: members.collect(),
         }
     }

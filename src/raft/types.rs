@@ -70,7 +70,7 @@ pub type Membership = openraft::Membership<u64, Member>;
 /// The same with the entry that said so.
 pub type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
 /// A snapshot with its file.
-pub type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, crate::raft::store::SnapshotFile>;
+pub type Snapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, crate::raft::store::SnapshotData>;
 /// What raft says of itself.
 pub type RaftMetrics = openraft::RaftMetrics<TypeConfig>;
 /// Up to where a snapshot goes.

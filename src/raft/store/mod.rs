@@ -1,125 +1,113 @@
-//! STUB to check types.
-#![allow(missing_docs, unused)]
-use crate::{agreed::State, raft::types::*, runtime::Runtime};
+//! What a node of the group keeps: the log, the vote, the applied state and its snapshots. The only place that names sled.
+//!
+//! Promises: what was acknowledged survives a power cut; nothing is acknowledged any more after a barrier failed; a store
+//! that lost something, or does not open, says so and how to go on, and is never taken for a new one.
+//!
+//! In its directory: `format`, a version; `witness`, the vote and how far the log went, apart from the rest, by which a loss
+//! is noticed; `db/`, the database; `snapshots/`.
+
+mod applied;
+mod database;
+mod disk;
+mod error;
+mod files;
+mod flush;
+mod log;
+mod marks;
+#[cfg(test)]
+pub(in crate::raft) mod memory;
+mod record;
+mod snapshot_file;
+mod snapshots;
+#[cfg(test)]
+mod suite_test;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
 use bytes::Bytes;
-use futures_core::Stream;
-use openraft::{
-    OptionalSend, RaftLogReader, RaftSnapshotBuilder,
-    storage::{EntryResponder, IOFlushed, LogState, RaftLogStorage, RaftStateMachine},
+
+pub(super) use self::applied::AppliedStore;
+pub use self::{
+    error::StoreError,
+    log::LogStore,
+    snapshots::{Receiving, SnapshotData, Snapshots, read_snapshot, write_snapshot},
 };
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-#[derive(Clone, Debug)]
-pub struct SnapshotFile;
-impl SnapshotFile {
-    pub fn read(&self, _: usize, _: impl FnMut(Bytes) -> bool) -> io::Result<()> {
-        unimplemented!()
-    }
-}
+pub use crate::raft::state_machine::{Registry, Shared, StateMachine, View};
+use crate::raft::store::disk::{Disk, Tree};
+
+/// An open store. It is closed when this, the log and the state machine are dropped; only then it can be opened again.
 pub struct Store {
-    pub log: Log,
-    pub machine: Machine,
+    disk: Arc<dyn Disk>,
+    log: LogStore,
+    snapshots: Snapshots,
+    applied: Arc<AppliedStore>,
+    shared: Arc<Shared>,
 }
+
 impl Store {
-    pub fn open(_: &Path, _: Arc<Runtime>) -> io::Result<Self> {
-        unimplemented!()
+    /// Opens the store in a directory; makes one if there is no such directory, or nothing in it. Reads all that is
+    /// there: may take a second, and waits for the disk.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_within(dir, database::PATIENCE)
     }
-    pub fn remove(_: &Path) -> io::Result<()> {
-        unimplemented!()
+
+    fn open_within(dir: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let disk = database::Database::open(dir, patience)?;
+        Self::on(Arc::new(disk), &dir.join(database::SNAPSHOTS_NAME)).map_err(|error| match error {
+            // Here it is this node's own.
+            StoreError::Snapshot { from, what } => StoreError::damaged(dir, format!("the snapshot {from}: {what}")),
+            error => error,
+        })
     }
-}
-#[derive(Clone)]
-pub struct Log;
-#[derive(Clone)]
-pub struct Machine;
-pub struct Receiving;
-impl Receiving {
-    pub async fn write(&mut self, _: Bytes) -> io::Result<()> {
-        unimplemented!()
+
+    /// The store on some disk, with snapshots in a directory.
+    pub(in crate::raft) fn on(disk: Arc<dyn Disk>, snapshots: &Path) -> Result<Self, StoreError> {
+        let marks = marks::load(&*disk)?;
+        let snapshots = Snapshots::open(snapshots)?;
+        let applied = AppliedStore::new(disk.clone());
+        let (state, meta) = applied.load(&snapshots)?;
+        let snapshot = snapshots.newest().and_then(|(meta, _)| meta.last_log_id);
+        marks::check_witness(&*disk, &marks, [meta.last_log_id, snapshot])?;
+        let log = LogStore::new(disk.clone(), marks);
+        while log.delete_some()? {}
+        let shared = Arc::new(Shared::new(View { state, meta }));
+        Ok(Self { disk, log, snapshots, applied: Arc::new(applied), shared })
     }
-    pub async fn finish(self) -> io::Result<SnapshotFile> {
-        unimplemented!()
+
+    /// The log, for openraft.
+    pub fn log(&self) -> LogStore {
+        self.log.clone()
     }
-}
-impl Machine {
-    pub async fn applied(&self, _: u64) {}
-    pub async fn receive(&self) -> io::Result<Receiving> {
-        unimplemented!()
+
+    /// The state machine, for openraft. There must be one at a time.
+    pub fn state_machine(&self, registry: Arc<dyn Registry>) -> StateMachine {
+        let (log, applied) = (self.log.clone(), self.applied.clone());
+        StateMachine::new(log, applied, self.snapshots.clone(), self.shared.clone(), registry)
     }
-    pub fn state(&self) -> State {
-        unimplemented!()
+
+    /// What is applied, as it is at any time.
+    pub fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
     }
-    pub fn shown(&self) -> (Option<u64>, u64, usize) {
-        unimplemented!()
+
+    /// Where snapshots that come from other nodes are put.
+    pub fn snapshots(&self) -> Snapshots {
+        self.snapshots.clone()
     }
-    pub async fn backup(&self) -> io::Result<PathBuf> {
-        unimplemented!()
+
+    /// Keeps something small of a name; durable when this returns.
+    pub async fn keep(&self, name: &str, value: Bytes) -> Result<(), StoreError> {
+        record::write(&*self.disk, Tree::Meta, [(kept(name), Some(value))])?;
+        disk::barrier(&*self.disk).await
     }
-}
-impl RaftLogReader<TypeConfig> for Log {
-    async fn try_get_log_entries<RB: std::ops::RangeBounds<u64> + Clone + std::fmt::Debug + OptionalSend>(
-        &mut self,
-        _: RB,
-    ) -> Result<Vec<Entry>, io::Error> {
-        unimplemented!()
-    }
-    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
-        unimplemented!()
-    }
-}
-impl RaftLogStorage<TypeConfig> for Log {
-    type LogReader = Self;
-    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
-        unimplemented!()
-    }
-    async fn get_log_reader(&mut self) -> Self {
-        self.clone()
-    }
-    async fn save_vote(&mut self, _: &Vote) -> Result<(), io::Error> {
-        unimplemented!()
-    }
-    async fn append<I>(&mut self, _: I, _: IOFlushed<TypeConfig>) -> Result<(), io::Error>
-    where
-        I: IntoIterator<Item = Entry> + OptionalSend,
-        I::IntoIter: OptionalSend,
-    {
-        unimplemented!()
-    }
-    async fn truncate_after(&mut self, _: Option<LogId>) -> Result<(), io::Error> {
-        unimplemented!()
-    }
-    async fn purge(&mut self, _: LogId) -> Result<(), io::Error> {
-        unimplemented!()
+
+    /// What was kept of that name.
+    pub fn kept(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        record::read(&*self.disk, Tree::Meta, &kept(name))
     }
 }
-impl RaftSnapshotBuilder<TypeConfig> for Machine {
-    type SnapshotData = SnapshotFile;
-    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
-        unimplemented!()
-    }
-}
-impl RaftStateMachine<TypeConfig> for Machine {
-    type SnapshotData = SnapshotFile;
-    type SnapshotBuilder = Self;
-    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
-        unimplemented!()
-    }
-    async fn apply<S>(&mut self, _: S) -> Result<(), io::Error>
-    where
-        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
-    {
-        unimplemented!()
-    }
-    async fn get_snapshot_builder(&mut self) -> Self {
-        self.clone()
-    }
-    async fn install_snapshot(&mut self, _: &SnapshotMeta, _: SnapshotFile) -> Result<(), io::Error> {
-        unimplemented!()
-    }
-    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
-        unimplemented!()
-    }
+
+/// Not to be taken for a mark of the log.
+fn kept(name: &str) -> Vec<u8> {
+    [b"kept/", name.as_bytes()].concat()
 }
