@@ -55,6 +55,7 @@ impl Node {
     /// Takes what a member says.
     pub(super) fn said(&mut self, now: Now, address: &str, from: Incarnation, message: Message) -> Reply {
         let Some(place) = self.members.place(address, from) else { return Reply::Done };
+        self.wake(now);
         let heartbeat = if let Message::Heartbeat(heartbeat) = &message { Some(heartbeat) } else { None };
         let missed = heartbeat.map_or(&[][..], |heartbeat| &heartbeat.missed);
         let newly: Vec<NodeId> = missed.iter().copied().filter(|node| !self.members.misses(place, *node)).collect();
