@@ -84,16 +84,17 @@ impl World {
         self.later_at_host(after, host, AtHost::Members { life });
     }
 
-    /// A host is told who the members are, if any of them reaches it, or it keeps the list alone.
+    /// A host is told who the members are, unless it is cut off from all that run.
     pub fn told_members(&mut self, host: usize) {
         let others = self.others(host);
-        let reaches = |other: &usize| self.hosts[*other].process.is_some() && !self.network.is_cut(host, *other);
+        let runs = |other: &&usize| self.hosts[**other].process.is_some();
+        let cut = |other: &usize| self.network.is_cut(host, *other);
         if self.hosts[host].members.as_ref() == Some(&others) {
             return;
         }
         let before = self.hosts[host].members.clone().unwrap_or_default();
-        let alone = others.is_empty() || before.is_empty();
-        if !alone && !others.iter().chain(&before).any(reaches) {
+        let mut running = others.iter().chain(&before).filter(runs).peekable();
+        if running.peek().is_some() && running.all(cut) {
             self.later_told(host);
             return;
         }
