@@ -55,6 +55,7 @@ impl Node {
     /// Takes what a member says.
     pub(super) fn said(&mut self, now: Now, address: &str, from: Incarnation, message: Message) -> Reply {
         let Some(place) = self.members.place(address, from) else { return Reply::Done };
+        self.wake(now);
         let heartbeat = if let Message::Heartbeat(heartbeat) = &message { Some(heartbeat) } else { None };
         let missed = heartbeat.map_or(&[][..], |heartbeat| &heartbeat.missed);
         let newly: Vec<NodeId> = missed.iter().copied().filter(|node| !self.members.misses(place, *node)).collect();
@@ -202,8 +203,8 @@ impl Node {
         Reply::Done
     }
 
-    /// Does what is due among members.
-    pub(super) fn poll_cluster(&mut self, now: Now, out: &mut Vec<Output>) {
+    /// Gives back the time that this node did not run. To come before anything that begins to wait, or that waits too long.
+    pub(super) fn wake(&mut self, now: Now) {
         let late = self.distro.late_by(now.tick);
         if late > limits::OVERSLEPT_MILLIS {
             self.members.overslept(now.tick);
@@ -211,6 +212,11 @@ impl Node {
             // The ceiling did not follow meanwhile, and clients come from nodes whose clock ran on.
             self.outputs.push(Output::Ceiling(self.clock.run_on(now)));
         }
+    }
+
+    /// Does what is due among members.
+    pub(super) fn poll_cluster(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.wake(now);
         self.meeting(now, |members, transitions| members.poll(now.tick, transitions));
         self.end_loading(now);
         let due = {

@@ -15,6 +15,7 @@ use crate::{
 impl Node {
     /// These are the other members from now on.
     pub(super) fn membership(&mut self, now: Now, members: Vec<CompactString>) -> Reply {
+        self.wake(now);
         let mut members: BTreeSet<CompactString> = members.into_iter().collect();
         members.remove(&self.members.cluster().address);
         while let Some(place) = self.members.cluster().peers.iter().position(|peer| !members.contains(&peer.told)) {

@@ -266,6 +266,30 @@ fn a_node_that_leaves_tells_also_whom_it_got_meanwhile() {
 }
 
 #[test]
+fn a_lease_that_begins_when_a_node_wakes_is_no_longer_for_its_sleep() {
+    for leaves in [false, true] {
+        let mut nodes = Nodes::start(3);
+        nodes.publish(1, "b", "s", 1);
+        nodes.pass(1_000);
+        let from = nodes.cluster(1).this;
+        nodes.kill(1);
+        nodes.tick = nodes.tick + 60_000;
+        if leaves {
+            // It lay there unread.
+            let (phase, regard) = (Phase::Leaving, Regard::Up);
+            let heartbeat = Heartbeat { time: 0, phase, missed: Vec::new(), regard };
+            nodes.handle(0, Input::Peer { address: address(1), from, message: Message::Heartbeat(heartbeat) });
+        } else {
+            nodes.tell(0, &[2]);
+        }
+        nodes.pass(34_000);
+        assert_eq!(nodes.count(0, "s"), 1, "leaves: {leaves}");
+        nodes.pass(2_000);
+        assert_eq!(nodes.count(0, "s"), 0, "leaves: {leaves}");
+    }
+}
+
+#[test]
 fn who_was_a_member_does_not_bring_back_what_ended_while_it_was_none() {
     let mut nodes = Nodes::start(2);
     for port in 1..20 {

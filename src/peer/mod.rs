@@ -1,9 +1,10 @@
 //! Streams between the nodes of a cluster: one dialled to each other member, and one from each.
 //!
-//! Owns who is linked, who may call, and what waits to be said to whom; the list of members may change at any time. Promises: messages of one stream arrive in order or not at all; a
-//! member is told of as linked before anything is sent to it, and as unlinked after its stream ended, whyever; memory that
-//! waits for a slow member is bounded; a node of another cluster, version or secret is refused in words. Never decides what
-//! is said, never repeats it: the node acknowledges and asks again.
+//! Owns who is linked, who may call, and what waits to be said to whom; the list of members may change at any time.
+//! Promises: messages of one stream arrive in order or not at all; a member is told of as linked before anything is sent to
+//! it, and as unlinked after its stream ended, whyever, unless it is a member no more; memory that waits for a slow member is
+//! bounded; a node of another cluster, version or secret is refused in words. Never decides what is said, never repeats it:
+//! the node acknowledges and asks again.
 
 mod calls;
 mod dial;

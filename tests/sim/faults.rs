@@ -108,7 +108,7 @@ impl World {
         self.hosts[host].inbox.clear();
         self.note(|| format!("host {host} is gone"));
         for (connection, session) in process.sessions {
-            self.orphan(connection, &session);
+            self.orphan(host, connection, &session);
             // Its machine may be gone as well, and then no reset comes.
             let reset = self.clients[session.client].delay() % 10 < 7;
             let what = if reset { AtClient::Lost { connection } } else { self.given_up(session.client, connection) };
@@ -125,12 +125,15 @@ impl World {
     }
 
     /// A node leaves a connection alone, without having heard of its end.
-    pub fn orphan(&mut self, connection: u64, session: &Session) {
-        self.oracle.orphaned(&session.id, self.now);
+    pub fn orphan(&mut self, host: usize, connection: u64, session: &Session) {
+        // Members took it for an orphan when its node was removed.
+        let removed = self.oracle.removed_at(host, self.now).filter(|_| self.hosts[host].away > 0);
+        let at = removed.unwrap_or(self.now);
+        self.oracle.orphaned(&session.id, at);
         let left = &mut self.clients[session.client];
-        left.orphaned = Some((connection, self.now));
+        left.orphaned = Some((connection, at));
         if left.all_confirmed() {
-            left.bereft_at = Some(self.now);
+            left.bereft_at = Some(at);
         }
     }
 

@@ -5,10 +5,14 @@ use compact_str::CompactString;
 use roster::node::Input;
 
 use crate::{
-    event::{AtHost, MILLI, SECOND},
+    event::{AtHost, MILLI, Micros, SECOND},
     host::Host,
+    oracle::TOLD,
     world::World,
 };
+
+/// Until when all hosts of a cluster that is set up begin.
+const FIRST: Micros = SECOND;
 
 impl Host {
     /// Whether another host is a member, as this one was told.
@@ -32,6 +36,15 @@ impl World {
         if self.hosts[host].away == 0 { others.collect() } else { Vec::new() }
     }
 
+    /// Whether a host can begin: one that is new waits until somebody who serves lets it in.
+    pub fn may_begin(&self, host: usize) -> bool {
+        let lets_in = |other: &usize| {
+            let member = &self.hosts[*other];
+            member.serves() && member.paused == 0 && member.knows(host) && !self.network.is_cut(host, *other)
+        };
+        self.hosts[host].members.is_some() || self.now < FIRST || self.others(host).iter().any(lets_in)
+    }
+
     /// Those that a process begins with: what the host was told before, or when it is set up.
     pub fn members_at_start(&mut self, host: usize) -> Vec<usize> {
         let others = self.others(host);
@@ -41,11 +54,13 @@ impl World {
     pub fn remove_member(&mut self, host: usize, told: bool) {
         self.hosts[host].away += 1;
         self.hosts[host].dismissed = told;
+        self.oracle.removed(host, self.now);
         self.spread();
     }
 
     pub fn add_member(&mut self, host: usize) {
         self.hosts[host].away -= 1;
+        self.oracle.added(host, self.now);
         if self.hosts[host].process.is_none() {
             // Whoever adds a host tells it the list of now.
             self.hosts[host].members = None;
@@ -65,23 +80,26 @@ impl World {
             return;
         }
         let life = of.life;
-        let after = self.network.chance().within(MILLI, 3 * SECOND);
+        let after = self.network.chance().within(MILLI, TOLD);
         self.later_at_host(after, host, AtHost::Members { life });
     }
 
-    /// A host is told who the members are, if any of them reaches it.
+    /// A host is told who the members are, unless it is cut off from all that run.
     pub fn told_members(&mut self, host: usize) {
         let others = self.others(host);
-        let reaches = |other: &usize| self.hosts[*other].process.is_some() && !self.network.is_cut(host, *other);
+        let runs = |other: &&usize| self.hosts[**other].process.is_some();
+        let cut = |other: &usize| self.network.is_cut(host, *other);
         if self.hosts[host].members.as_ref() == Some(&others) {
             return;
         }
-        if !others.is_empty() && !others.iter().any(reaches) {
+        let before = self.hosts[host].members.clone().unwrap_or_default();
+        let mut running = others.iter().chain(&before).filter(runs).peekable();
+        if running.peek().is_some() && running.all(cut) {
             self.later_told(host);
             return;
         }
         let members: Vec<CompactString> = others.iter().map(|other| self.hosts[*other].address.clone()).collect();
-        let before = self.hosts[host].members.replace(others.clone()).unwrap_or_default();
+        self.hosts[host].members = Some(others.clone());
         self.feed(host, Input::Membership { members });
         let life = self.hosts[host].life;
         for gone in before.iter().filter(|other| !others.contains(other)) {

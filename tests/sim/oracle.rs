@@ -11,12 +11,17 @@ use crate::event::{Micros, SECOND};
 /// another dial.
 const RECOVERY: Micros = 7 * SECOND;
 
+/// How long it may take until a host is told of a change of members, and how far apart two are told.
+pub const TOLD: Micros = 3 * SECOND;
+
 #[derive(Debug)]
 pub struct Oracle {
     pub connections: BTreeMap<ClientId, Connection>,
     hosts: usize,
     /// Which hosts are members.
     pub members: Vec<bool>,
+    /// When each host that was removed last was, and when it was added again.
+    removals: Vec<Option<(Micros, Option<Micros>)>>,
     pairs: Vec<Pair>,
     /// When the first host of a pair last did not run, or the path between was cut.
     unreachable: Vec<Micros>,
@@ -57,6 +62,7 @@ impl Oracle {
             connections: BTreeMap::new(),
             hosts,
             members: vec![true; hosts],
+            removals: vec![None; hosts],
             pairs: vec![Pair { troubled_since: Some(0), well_since: 0, trouble_from: 0 }; hosts * hosts],
             unreachable: vec![0; hosts * hosts],
             disturbed_at: 0,
@@ -93,6 +99,22 @@ impl Oracle {
 
     pub fn disturbed(&mut self, now: Micros) {
         self.disturbed_at = now;
+    }
+
+    pub fn removed(&mut self, host: usize, now: Micros) {
+        self.removals[host] = Some((now, None));
+    }
+
+    pub fn added(&mut self, host: usize, now: Micros) {
+        if let Some((_, until)) = &mut self.removals[host] {
+            *until = Some(now);
+        }
+    }
+
+    /// When a host was removed, until all that know it again had the time to find it.
+    pub fn removed_at(&self, host: usize, now: Micros) -> Option<Micros> {
+        let (at, until) = self.removals[host]?;
+        until.is_none_or(|until| now < until + TOLD + RECOVERY).then_some(at)
     }
 
     /// Takes note of whom others cannot reach now.
@@ -157,10 +179,12 @@ impl Oracle {
         pair.troubled_since.unwrap_or(now).saturating_sub(pair.well_since)
     }
 
-    /// Whether most members work together with this one, itself included.
-    pub fn has_majority(&self, host: usize) -> bool {
+    /// Whether most members work together with this one, itself included, and can miss whoever was gone at a time: one that
+    /// began later never met it.
+    pub fn has_majority(&self, host: usize, gone: Micros) -> bool {
         let members = (0..self.hosts).filter(|other| self.members[*other]);
-        let with = members.clone().filter(|other| self.pairs[host * self.hosts + other].troubled_since.is_none());
+        let works = |other: &usize| self.pairs[host * self.hosts + other].troubled_since.is_none();
+        let with = members.clone().filter(works).filter(|other| self.began[*other] < gone);
         self.members[host] && with.count() * 2 > members.count()
     }
 }

@@ -160,7 +160,7 @@ impl World {
         for connection in leaving {
             let process = self.hosts[host].process.as_mut().expect("it runs");
             let session = process.sessions.remove(&connection).expect("just listed");
-            self.orphan(connection, &session);
+            self.orphan(host, connection, &session);
             self.feed(host, Input::Disconnect(session.id));
             self.later_at_client(MILLI, session.client, AtClient::Lost { connection });
         }

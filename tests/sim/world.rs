@@ -168,6 +168,10 @@ impl World {
         if started.process.is_some() || started.down > 0 || started.paused > 0 {
             return;
         }
+        if !self.may_begin(host) {
+            self.at(self.now + SECOND, Event::Start(host));
+            return;
+        }
         let members = self.members_at_start(host);
         let peers: Vec<_> = members.iter().map(|other| self.hosts[*other].address.clone()).collect();
         let started = &mut self.hosts[host];

@@ -52,7 +52,7 @@ fn ended(world: &World, host: usize, entry: &Entry, connection: &Connection, end
         return Some(format!("{entry:?} ended {} s ago, and nothing was in the way", (now - end) / SECOND));
     }
     let lease = world.clients[connection.client].kind.lease();
-    let longest = if oracle.has_majority(host) { lease } else { LEASE_ALONE };
+    let longest = if oracle.has_majority(host, end) { lease } else { LEASE_ALONE };
     let quiet = now - end.max(oracle.disturbed_at);
     let bound = CONFIRMATION + longest + SLACK + settles(world);
     (quiet > bound)
@@ -84,7 +84,7 @@ fn beating_ghost(world: &World, host: usize, service: u8, entry: &Entry) -> Opti
     let withdrawn = publishing.and_then(|publishing| publishing.withdrawn);
     // Others of its services may still beat: of this one, the last was before it was withdrawn.
     let last = withdrawn.map_or(last, |withdrawn| last.min(withdrawn));
-    let longest = if world.oracle.has_majority(host) { world.clients[client].kind.lease() } else { LEASE_ALONE };
+    let longest = if world.oracle.has_majority(host, last) { world.clients[client].kind.lease() } else { LEASE_ALONE };
     let quiet = now - last.max(world.oracle.disturbed_at);
     (quiet > SILENCE + CONFIRMATION + longest + SLACK)
         .then(|| format!("{entry:?} beat {} s ago, all was quiet for {}", (now - last) / SECOND, quiet / SECOND))

@@ -64,7 +64,9 @@ fn stands(world: &World, client: usize, service: u8, host: usize, shown: &Shown)
     let unchanged = publisher.alive && wanted.is_some_and(|wanted| wanted.revision == shown.revision);
     let lease = publisher.kind.lease();
     let cut_off = world.oracle.trouble(shown.owner, host, world.now).is_some_and(|trouble| trouble >= lease);
-    if !unchanged || cut_off || world.hosts[host].life != shown.life {
+    // One may hear from another that was told earlier.
+    let removed = world.oracle.removed_at(shown.owner, world.now).is_some_and(|at| world.now >= at + lease);
+    if !unchanged || cut_off || removed || world.hosts[host].life != shown.life {
         return false;
     }
     let held =

@@ -46,5 +46,7 @@ fn restored(world: &World, client: &Client, host: usize, service: u8) -> Option<
     let ((revision, at), answered) = (publishing.stood?, publishing.answered?);
     let kept = revision == wanted.revision && at.max(answered) + KEPT < left_at && client.unsteady_until < left_at;
     let clocks = oracle.clocks_set_at == 0 || oracle.clocks_set_at + 60 * SECOND < left_at;
-    (client.alive && same && soon && kept && clocks).then(|| wanted.addresses(client.number).collect())
+    // For a node that was just removed the others gave its clients their lease then.
+    let member = oracle.removed_at(host, left_at).is_none();
+    (client.alive && same && soon && kept && clocks && member).then(|| wanted.addresses(client.number).collect())
 }

@@ -3,15 +3,22 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use roster::{
-    model::{ClientId, ClientState, Version},
+    model::{ClientId, ClientState, Version, limits},
     node::{Input, Reply},
 };
 
-use crate::{event::SECOND, oracle::Connection, world::World};
+use crate::{
+    event::{MILLI, Micros, SECOND},
+    oracle::Connection,
+    world::World,
+};
 
-/// The newest version that a life of a host had of a client.
+/// The newest version that a life of a host had of a client, and since when.
 #[derive(Debug, Default)]
-pub struct Versions(BTreeMap<(usize, u32, ClientId), Version>);
+pub struct Versions(BTreeMap<(usize, u32, ClientId), (Version, Micros)>);
+
+/// How long it is remembered that a client is gone.
+const REMEMBERED: Micros = limits::TOMBSTONE_MILLIS * MILLI;
 
 impl Versions {
     pub fn look(&mut self, world: &mut World) {
@@ -32,15 +39,24 @@ impl Versions {
                 states[connection.host].as_ref().filter(|_| same).map(|state| state.version)
             });
             for (host, state) in states.iter().enumerate() {
-                let Some(state) = state else { continue };
+                let place = (host, world.hosts[host].life, id.clone());
+                let Some(state) = state else {
+                    let forgotten = self.0.get(&place).is_some_and(|(_, since)| world.now - since >= REMEMBERED);
+                    if forgotten {
+                        self.0.remove(&place);
+                    }
+                    continue;
+                };
                 if owner.is_some_and(|owner| state.version > owner) {
                     world.fail("versions", format!("host {host} has {state:?}, its owner {owner:?}"));
                 }
-                let last = self.0.entry((host, world.hosts[host].life, id.clone())).or_insert(state.version);
+                let (last, since) = self.0.entry(place).or_insert((state.version, world.now));
                 if *last > state.version {
                     world.fail("versions", format!("host {host} had {last:?} and has {state:?}"));
                 }
-                *last = state.version;
+                if *last != state.version {
+                    (*last, *since) = (state.version, world.now);
+                }
             }
         }
     }
