@@ -25,7 +25,7 @@ pub(super) enum InstanceCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Register an instance that stays until it is deregistered or the node stops.
+    /// Register an instance that stays until it is deregistered or the node stops, or for good.
     Register(Box<RegisterArgs>),
     /// Take back an instance that `register` registered.
     Deregister {
@@ -33,6 +33,9 @@ pub(super) enum InstanceCommand {
         service: String,
         #[command(flatten)]
         address: Address,
+        /// It is a persistent one.
+        #[arg(long)]
+        persistent: bool,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -65,6 +68,9 @@ pub(super) struct RegisterArgs {
     /// A label, as key=value; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     metadata: Vec<(String, String)>,
+    /// All nodes agree on it and keep it until it is deregistered.
+    #[arg(long)]
+    persistent: bool,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -82,8 +88,8 @@ pub(super) async fn run(command: InstanceCommand) -> anyhow::Result<ExitCode> {
             list(&service, &clusters, healthy, &place, &target).await
         }
         InstanceCommand::Register(args) => register(*args).await,
-        InstanceCommand::Deregister { service, address, place, target } => {
-            deregister(&service, &address, &place, &target).await
+        InstanceCommand::Deregister { service, address, persistent, place, target } => {
+            deregister(&service, &address, persistent, &place, &target).await
         }
     }
 }
@@ -139,6 +145,7 @@ async fn register(args: RegisterArgs) -> anyhow::Result<ExitCode> {
             "clusterName": args.cluster,
             "weight": args.weight,
             "metadata": metadata,
+            "ephemeral": !args.persistent,
         },
     });
     let answer = call(&args.target.server, Method::POST, "/instances", &[], Some(&body)).await?;
@@ -150,7 +157,13 @@ async fn register(args: RegisterArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn deregister(service: &str, address: &Address, place: &Place, target: &Target) -> anyhow::Result<ExitCode> {
+async fn deregister(
+    service: &str,
+    address: &Address,
+    persistent: bool,
+    place: &Place,
+    target: &Target,
+) -> anyhow::Result<ExitCode> {
     let port = address.port.to_string();
     let query = [
         ("service", service),
@@ -158,12 +171,16 @@ async fn deregister(service: &str, address: &Address, place: &Place, target: &Ta
         ("namespace", &place.namespace),
         ("ip", &address.ip),
         ("port", &port),
+        ("ephemeral", if persistent { "false" } else { "true" }),
     ];
     let answer = call(&target.server, Method::DELETE, "/instances", &query, None).await?;
     let deregistered = answer["deregistered"].as_bool().unwrap_or(false);
     match (target.json, deregistered) {
         (true, _) => println!("{answer}"),
         (false, true) => println!("deregistered {}:{port} from {service}", address.ip),
+        (false, false) if persistent => {
+            println!("nothing to do: {service} has no persistent instance {}:{port}", address.ip);
+        }
         (false, false) => println!(
             "nothing to do: {}:{port} was not registered for {service} from here (what a connected client publishes goes \
              with its connection)",

@@ -8,12 +8,15 @@ use crate::{
     connection::{Connection, Connections, payload},
     grpc::status,
     metrics::{Metrics, Outcome},
-    model::{ClusterFilter, Published},
+    model::{
+        CONSISTENCY, ClusterFilter, Consistency, PersistentOperation, Proposal, Published, ServiceKey,
+        UnknownConsistency,
+    },
     node::{Input, Rejection, Reply},
     proto::{Payload, request_server},
-    raft::Agreement,
+    raft::{Agreement, Failure},
     registry::Selection,
-    wire::{self, Body, InstanceOperation, Refusal, RequestType, Shape},
+    wire::{self, Body, InstanceOperation, PersistentInstanceOperation, Refusal, RequestType, Shape},
 };
 
 /// The service `Request`.
@@ -77,26 +80,56 @@ impl Unary {
         let body = payload.body.as_ref().map_or(&[][..], |body| &body.value);
         let request = wire::decode(kind, body)?;
         connection.touch(now);
-        self.perform(request, connection)
+        if reads(&request) {
+            let headers = payload.metadata.as_ref().map(|metadata| &metadata.headers);
+            let asked = headers.and_then(|headers| headers.get(CONSISTENCY)).map_or("", String::as_str);
+            let consistency =
+                asked.parse().map_err(|unknown: UnknownConsistency| Refusal::typed(400, unknown.to_string()))?;
+            self.catch_up(consistency).await?;
+        }
+        self.perform(request, connection).await
     }
 
-    fn perform(&self, request: wire::Request, connection: &Connection) -> Result<Body, Refusal> {
+    /// Waits until a read shows what it is to show.
+    async fn catch_up(&self, consistency: Consistency) -> Result<(), Refusal> {
+        match consistency {
+            Consistency::Local => Ok(()),
+            Consistency::Strong => self.group.catch_up().await.map_err(failed),
+        }
+    }
+
+    /// Has all nodes agree on a persistent instance, whichever connection asks for it.
+    async fn persist(&self, service: ServiceKey, operation: PersistentInstanceOperation) -> Result<Body, Refusal> {
+        let (operation, answer) = match operation {
+            PersistentInstanceOperation::Register(instance) => {
+                let Reply::Minted(instance) = self.handle(Input::Mint { service: service.clone(), instance })? else {
+                    unreachable!("an instance is answered with an instance")
+                };
+                (PersistentOperation::Register { service, instance }, wire::registered())
+            }
+            PersistentInstanceOperation::Deregister { ip, port } => {
+                (PersistentOperation::Deregister { service, ip, port }, wire::deregistered())
+            }
+        };
+        self.group.propose(Proposal::Instance(operation)).await.map_err(failed)?;
+        Ok(answer)
+    }
+
+    async fn perform(&self, request: wire::Request, connection: &Connection) -> Result<Body, Refusal> {
         let client = connection.id().clone();
         match request {
             wire::Request::HealthCheck => Ok(wire::done()),
             wire::Request::NotImplemented(kind) => {
                 Err(Refusal::typed(501, format!("{} is not supported by this server", kind.name())))
             }
-            wire::Request::Instance(service, operation) => {
-                let answer = wire::registered(&operation);
-                let input = match operation {
-                    InstanceOperation::Register(instance) => {
-                        Input::Register { client, service, content: Published::One(instance) }
-                    }
-                    InstanceOperation::Deregister => Input::Deregister { client, service },
-                };
-                self.handle(input).map(|_| answer)
+            wire::Request::Instance(service, InstanceOperation::Register(instance)) => {
+                let content = Published::One(instance);
+                self.handle(Input::Register { client, service, content }).map(|_| wire::registered())
             }
+            wire::Request::Instance(service, InstanceOperation::Deregister) => {
+                self.handle(Input::Deregister { client, service }).map(|_| wire::deregistered())
+            }
+            wire::Request::PersistentInstance(service, operation) => Box::pin(self.persist(service, operation)).await,
             wire::Request::Batch(service, content) => {
                 self.handle(Input::Register { client, service, content }).map(|_| wire::batch_registered())
             }
@@ -126,11 +159,29 @@ impl Unary {
     }
 }
 
-fn refusal(rejection: &Rejection) -> Refusal {
-    Refusal::thrown(rejection.code(), rejection.to_string())
+/// Whether a request shows a list.
+fn reads(request: &wire::Request) -> bool {
+    matches!(request, wire::Request::Query { .. } | wire::Request::Subscribe { subscribe: true, .. })
 }
 
-fn view(reply: Reply, service: &crate::model::ServiceKey, clusters: &str, message: Option<&str>) -> Body {
+fn refusal(rejection: &Rejection) -> Refusal {
+    match rejection {
+        // For whoever asks to decide: a client that asks again at once is told the same.
+        Rejection::Recovering(_) => Refusal::typed(rejection.code(), rejection.to_string()),
+        _ => Refusal::thrown(rejection.code(), rejection.to_string()),
+    }
+}
+
+/// Why nodes did not agree. Told to the caller in the request's own class: SDKs repeat by themselves what they take for an
+/// error of the transport, and what may have been done is the caller's to look at.
+fn failed(failure: Failure) -> Refusal {
+    match failure {
+        Failure::Rejected(rejection) => refusal(&rejection),
+        Failure::Unavailable(_) | Failure::Unknown(_) | Failure::Busy => Refusal::typed(500, failure.to_string()),
+    }
+}
+
+fn view(reply: Reply, service: &ServiceKey, clusters: &str, message: Option<&str>) -> Body {
     let Reply::View(view) = reply else { unreachable!("a read is answered with a view") };
     let info = view.info(service, clusters);
     wire::service_view(&info, message)

@@ -31,7 +31,7 @@ use crate::{
     connection::Connections,
     member::Cluster,
     metrics::{HttpCounter, Metrics},
-    model::{Proposal, Switches},
+    model::{Consistency, Proposal, Switches},
     node::{Input, Rejection, Reply, Write},
     peer::{FORWARD_DEADLINE, Forwarded, Peers},
     raft::{Agreement, Failure},
@@ -133,6 +133,14 @@ impl Api {
     /// Has a change made that is durable and the same on all nodes.
     async fn propose(&self, proposal: Proposal) -> Result<Reply, Failure> {
         self.group.propose(proposal).await
+    }
+
+    /// Waits until a read shows what it is to show.
+    async fn catch_up(&self, consistency: Consistency) -> Result<(), Failure> {
+        match consistency {
+            Consistency::Local => Ok(()),
+            Consistency::Strong => self.group.catch_up().await,
+        }
     }
 }
 

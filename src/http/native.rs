@@ -1,7 +1,7 @@
 //! The node's own API below `/roster/v1`, which the command line uses, and the metrics page.
 //!
 //! An instance registered here belongs to a client that is known by its address, not to a connection: it stays until it
-//! is deregistered or the node stops.
+//! is deregistered. An ephemeral one goes with the node too, a persistent one stays on all nodes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use crate::{
     http::{Api, Refused, bad_request, params::Params},
     model::{
-        ClientId, ClusterFilter, MetadataOperation, Param, Proposal, Published, ServiceKey, check_param, check_port,
+        CONSISTENCY, ClientId, ClusterFilter, MetadataOperation, Param, PersistentOperation, Proposal, Published,
+        ServiceKey, check_param, check_port,
     },
     node::{Input, Rejection, Reply},
     raft::{self, Failure},
@@ -38,7 +39,11 @@ impl From<Failure> for Refused {
 
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {
-        Refused(StatusCode::CONFLICT, rejection.to_string())
+        let status = match rejection {
+            Rejection::Recovering(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Rejection::Registry(_) | Rejection::Namespace(_) => StatusCode::CONFLICT,
+        };
+        Self(status, rejection.to_string())
     }
 }
 
@@ -90,18 +95,13 @@ pub(super) async fn services(State(api): State<Arc<Api>>, params: Params) -> Res
     Ok(Json(all).into_response())
 }
 
-/// `GET /roster/v1/instances?service=&group=&namespace=&clusters=&healthyOnly=`: one service as readers see it.
+/// `GET /roster/v1/instances?service=&group=&namespace=&clusters=&healthyOnly=&consistency=`: one service as readers see it.
 pub(super) async fn instances(State(api): State<Arc<Api>>, params: Params) -> Result<Response, Refused> {
     let service = service(&params)?;
     let clusters = params.text("clusters");
     clusters.split(',').try_for_each(|name| check_param(Param::Cluster, name)).map_err(bad_request)?;
-    let healthy_only = match params.text("healthyOnly") {
-        "" | "false" => false,
-        "true" => true,
-        other => {
-            return Err(bad_request(format!("healthyOnly '{other}' is neither true nor false")));
-        }
-    };
+    let healthy_only = flag(&params, "healthyOnly", false)?;
+    api.catch_up(params.text(CONSISTENCY).parse().map_err(bad_request)?).await?;
     let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only };
     let reply = api.connections.runtime().handle(Input::Query { service: service.clone(), selection })?;
     let Reply::View(view) = reply else { unreachable!("a query is answered with a view") };
@@ -109,7 +109,28 @@ pub(super) async fn instances(State(api): State<Arc<Api>>, params: Params) -> Re
     Ok(json_text(info.to_json()))
 }
 
-/// `POST /roster/v1/instances` with the JSON of a Nacos `InstanceRequest` of type `registerInstance`.
+fn flag(params: &Params, name: &str, default: bool) -> Result<bool, Refused> {
+    match params.text(name) {
+        "" => Ok(default),
+        "false" => Ok(false),
+        "true" => Ok(true),
+        other => Err(bad_request(format!("{name} '{other}' is neither true nor false"))),
+    }
+}
+
+/// Whether the instance of a registration says that it lives by its client, as one that says nothing does. Over gRPC the
+/// type of the request says so.
+fn is_ephemeral(body: &[u8]) -> Result<bool, Refused> {
+    let body: Value = serde_json::from_slice(body).map_err(bad_request)?;
+    match &body["instance"]["ephemeral"] {
+        Value::Null => Ok(true),
+        Value::Bool(ephemeral) => Ok(*ephemeral),
+        other => Err(bad_request(format!("ephemeral '{other}' is neither true nor false"))),
+    }
+}
+
+/// `POST /roster/v1/instances` with the JSON of a Nacos `InstanceRequest` of type `registerInstance`; with
+/// `"ephemeral": false` in the instance it is persistent.
 pub(super) async fn register(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<Value>, Refused> {
     let Request::Instance(service, InstanceOperation::Register(instance)) = wire::decode(RequestType::Instance, &body)?
     else {
@@ -118,21 +139,31 @@ pub(super) async fn register(State(api): State<Arc<Api>>, body: Bytes) -> Result
     if instance.ip.trim().is_empty() {
         return Err(bad_request("Param 'ip' is blank"));
     }
-    let client = ClientId::address(&instance.ip, instance.port);
-    api.write(Input::Register { client, service, content: Published::One(instance) }).await?;
+    if is_ephemeral(&body)? {
+        let client = ClientId::address(&instance.ip, instance.port);
+        api.write(Input::Register { client, service, content: Published::One(instance) }).await?;
+    } else {
+        let minted = api.connections.runtime().handle(Input::Mint { service: service.clone(), instance })?;
+        let Reply::Minted(instance) = minted else { unreachable!("an instance is answered with an instance") };
+        api.propose(Proposal::Instance(PersistentOperation::Register { service, instance })).await?;
+    }
     Ok(Json(json!({"registered": true})))
 }
 
-/// `DELETE /roster/v1/instances?service=&group=&namespace=&ip=&port=`: takes back what was registered here. What a
-/// connected client publishes is that client's and stays.
+/// `DELETE /roster/v1/instances?service=&group=&namespace=&ip=&port=&ephemeral=`: takes back what was registered here, or a
+/// persistent instance, wherever it was registered. What a connected client publishes is that client's and stays.
 pub(super) async fn deregister(State(api): State<Arc<Api>>, params: Params) -> Result<Json<Value>, Refused> {
     let service = service(&params)?;
     let ip = params.required("ip")?;
     check_param(Param::Ip, ip).map_err(bad_request)?;
     let port = params.required("port")?.parse().map_err(|_| bad_request("port is not a number"))?;
     let port = check_port(port).map_err(bad_request)?;
-    let input = Input::Deregister { client: ClientId::address(ip, port), service };
-    let Reply::Deregistered(deregistered) = api.write(input).await? else {
+    let reply = if flag(&params, "ephemeral", true)? {
+        api.write(Input::Deregister { client: ClientId::address(ip, port), service }).await?
+    } else {
+        api.propose(Proposal::Instance(PersistentOperation::Deregister { service, ip: ip.into(), port })).await?
+    };
+    let Reply::Deregistered(deregistered) = reply else {
         unreachable!("a deregistration says whether there was anything")
     };
     Ok(Json(json!({"deregistered": deregistered})))

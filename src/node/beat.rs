@@ -117,19 +117,24 @@ impl Node {
         Ok(())
     }
 
-    /// What is published now, with ids for instances that asked for generated ones, unique in the cluster (Nacos generator
-    /// `snowflake`).
+    /// What is published now.
     fn publication(&mut self, now: Now, service: &ServiceKey, mut content: Published, beating: bool) -> Publication {
+        let published = self.mint(now, service, content.instances_mut());
+        Publication { service: service.clone(), published, beating, content }
+    }
+
+    /// Gives ids to instances that asked for generated ones, unique in the cluster (Nacos generator `snowflake`).
+    pub(super) fn mint(&mut self, now: Now, service: &ServiceKey, instances: &mut [Instance]) -> HybridTime {
         let published = self.clock.give(now, HybridTime::default());
         let node = self.members.cluster().this.node.0 as u16;
-        for (place, instance) in content.instances_mut().iter_mut().enumerate() {
+        for (place, instance) in instances.iter_mut().enumerate() {
             if instance.id == InstanceId::Snowflake {
                 let (time, cluster, service) = (published.0, &instance.cluster, service.grouped());
                 let id = format!("{time}{node:05}{place:03}#{cluster}#{service}");
                 instance.id = InstanceId::Given(id.into());
             }
         }
-        Publication { service: service.clone(), published, beating, content }
+        published
     }
 
     /// How often an instance is to beat: as it says itself, or as all are told.

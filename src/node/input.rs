@@ -151,6 +151,13 @@ pub enum Input {
     },
     /// What a client does.
     Client(ClientId),
+    /// An instance that is to be proposed, with an id of its own if it asks for one: nodes agree on what is complete.
+    Mint {
+        /// Of which service.
+        service: ServiceKey,
+        /// What.
+        instance: Box<Instance>,
+    },
     /// Whether a proposal could be made, as things stand here.
     Judge(Box<Proposal>),
     /// Changes that all nodes agreed on, in their order.

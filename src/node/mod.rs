@@ -205,7 +205,10 @@ impl Node {
                 self.check_recovered(&service)?;
                 Ok(Reply::View(self.view(now, &service, &selection)))
             }
-            Input::Instance { service, address } => Ok(Reply::Instance(self.registry.instance(&service, &address))),
+            Input::Instance { service, address } => {
+                self.check_recovered(&service)?;
+                Ok(Reply::Instance(self.registry.instance(&service, &address)))
+            }
             Input::Instances { service } => {
                 self.check_recovered(&service)?;
                 let visible = self.registry.visible(&service);
@@ -231,6 +234,10 @@ impl Node {
             Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
             Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
             Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
+            Input::Mint { service, mut instance } => {
+                self.mint(now, &service, std::slice::from_mut(&mut *instance));
+                Ok(Reply::Minted(instance))
+            }
             Input::Judge(proposal) => Ok(Reply::Judged(self.registry.judge(&proposal)?)),
             Input::Agreed(changes) => Ok(self.agreed(now, changes)),
             Input::Forgettable { after } => {

@@ -57,6 +57,8 @@ pub enum Reply {
     States(Vec<Arc<ClientState>>),
     /// The members.
     Members(Vec<MemberDetail>),
+    /// An instance whose id is not to be minted any more.
+    Minted(Box<Instance>),
     /// Whether a proposal would change anything.
     Judged(bool),
     /// What nobody needs any more of what is agreed on, and where to go on; none at the end.

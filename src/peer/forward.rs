@@ -101,7 +101,9 @@ pub(super) fn encode_answer(
         Ok(Reply::Beat(Beat::Unknown)) => Outcome::BeatUnknown(proto::BeatUnknown {}),
         Ok(Reply::Beat(Beat::Alive { interval })) => Outcome::Alive(interval),
         Err(Rejection::Registry(Refused::ClientGone(client))) => Outcome::ClientGone(client.as_str().into()),
-        Err(Rejection::Registry(Refused::IsPersistent(service))) => Outcome::IsPersistent(encode_service(&service)),
+        Err(Rejection::Registry(Refused::IsPersistent(service) | Refused::TakesNoBatch(service))) => {
+            Outcome::IsPersistent(encode_service(&service))
+        }
         _ => return None,
     };
     Some(proto::ForwardAnswer { result: Some(outcome), state: state.map(encode_state) })

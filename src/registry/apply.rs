@@ -1,7 +1,7 @@
 //! The one way to change a registry.
 
 use crate::{
-    model::{Attributes, ClientId, Publication, ServiceKey, Tick},
+    model::{Attributes, ClientId, Publication, Published, ServiceKey, Tick},
     registry::{
         Change, ClientNo, Command, Refused, Registry, ServiceNo, Subscriber,
         client::Client,
@@ -21,7 +21,7 @@ impl Registry {
             Command::Disconnect(client) => self.disconnect(now, &client, changes),
             Command::Orphan(client) => self.orphan(&client, changes),
             Command::Register { client, publication } => {
-                let found = self.find_ephemeral(&publication.service)?;
+                let found = self.find_ephemeral(&publication)?;
                 let number = match self.numbers.get(&client) {
                     Some(number) => *number,
                     None if client.is_address() => self.connect(now, client, Attributes::default(), changes),
@@ -70,6 +70,7 @@ impl Registry {
 
     /// Makes a client that is not there.
     fn connect(&mut self, now: Tick, id: ClientId, attributes: Attributes, changes: &mut Vec<Change>) -> ClientNo {
+        self.size.persistent_clients += usize::from(id.is_persistent());
         let number = ClientNo(number(self.clients.insert(Client::new(now, id.clone(), attributes))));
         self.numbers.insert(id, number);
         changes.push(Change::ClientConnected);
@@ -88,6 +89,7 @@ impl Registry {
             self.forget_subscriber(client, service, changes);
         }
         self.clients.remove(slot);
+        self.size.persistent_clients -= usize::from(id.is_persistent());
         changes.push(Change::ClientDisconnected(client));
     }
 
@@ -238,11 +240,15 @@ impl Registry {
     }
 
     /// The number of a service that takes ephemeral instances; none when it is not there yet.
-    fn find_ephemeral(&self, key: &ServiceKey) -> Result<Option<ServiceNo>, Refused> {
+    fn find_ephemeral(&self, publication: &Publication) -> Result<Option<ServiceNo>, Refused> {
+        let key = &publication.service;
         let Some(number) = self.directory.find(key) else { return Ok(None) };
         let service = &self.services[number.0 as usize];
         if service.listed && !service.ephemeral {
-            return Err(Refused::IsPersistent(key.clone()));
+            return Err(match publication.content {
+                Published::One(_) => Refused::IsPersistent(key.clone()),
+                Published::Batch(_) => Refused::TakesNoBatch(key.clone()),
+            });
         }
         Ok(Some(number))
     }

@@ -9,6 +9,8 @@ impl Registry {
         for (id, number) in &self.numbers {
             assert_eq!(self.clients[number.0 as usize].id, *id, "a number leads to its client");
         }
+        let persistent = self.numbers.keys().filter(|id| id.is_persistent()).count();
+        assert_eq!(persistent, self.size.persistent_clients, "clients of persistent instances");
         self.check_clients();
         self.check_services();
         self.empty.check();

@@ -91,6 +91,9 @@ pub enum Refused {
     /// A service has instances of one kind.
     #[error("Current service {} is persistent service, can't register ephemeral instance.", .0.grouped())]
     IsPersistent(ServiceKey),
+    /// The same of a batch, which Nacos says in other words.
+    #[error("Current service {} is persistent service, can't batch register ephemeral instance.", .0.grouped())]
+    TakesNoBatch(ServiceKey),
     /// The same the other way round.
     #[error("Current service {} is ephemeral service, can't register persistent instance.", .0.grouped())]
     IsEphemeral(ServiceKey),

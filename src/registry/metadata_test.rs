@@ -28,9 +28,10 @@ impl Checked {
 
     fn shown(&self, port: u16) -> Instance {
         let service = key("s");
-        let all = self.registry.visible(&service).expect("listed");
-        let shown = all.map(|(_, shown)| shown.into_owned()).find(|shown| shown.port == port).expect("published");
-        assert_eq!(self.registry.instance(&service, &address(&shown)), Found::One(Box::new(shown.clone())));
+        let mut all = self.registry.visible(&service).expect("listed");
+        let (client, shown) = all.find(|(_, shown)| shown.port == port).expect("published");
+        let (client, shown) = (client.clone(), shown.into_owned());
+        assert_eq!(self.registry.instance(&service, &address(&shown)), Found::One(client, Box::new(shown.clone())));
         shown
     }
 }

@@ -60,6 +60,8 @@ pub struct Limits {
 pub struct Size {
     /// Clients, publishing or not.
     pub clients: usize,
+    /// Those among them that publish a persistent instance.
+    pub persistent_clients: usize,
     /// Services that lists show.
     pub services: usize,
     /// Published instances, each member of a batch counted.

@@ -33,8 +33,8 @@ pub enum Found {
     Empty,
     /// It has others.
     Other,
-    /// This.
-    One(Box<Instance>),
+    /// This, of this client.
+    One(ClientId, Box<Instance>),
 }
 
 impl Registry {
@@ -61,7 +61,9 @@ impl Registry {
         let service = self.find(service).map(|number| &self.services[number.0 as usize]);
         let Some(service) = service.filter(|service| service.instances() > 0) else { return Found::Empty };
         match service.newest_at(address, &self.clients) {
-            Some(instance) => Found::One(Box::new(service.shown(instance).into_owned())),
+            Some((client, instance)) => {
+                Found::One(self.client_id(client).clone(), Box::new(service.shown(instance).into_owned()))
+            }
             None => Found::Other,
         }
     }
@@ -114,13 +116,14 @@ impl Service {
     }
 
     /// The instance at an address that is not hidden by a newer one; within one batch the later one counts.
-    fn newest_at(&self, address: &Address, clients: &Slab<Client>) -> Option<&Instance> {
+    fn newest_at(&self, address: &Address, clients: &Slab<Client>) -> Option<(ClientNo, &Instance)> {
         let wanted = (address.ip.as_str(), address.port, address.cluster.as_str());
         let all = self.publications.iter().flat_map(|publication| {
             publication.content.instances().iter().map(move |instance| (publication, instance))
         });
         let found = all.filter(|(_, instance)| instance.address() == wanted);
-        found.max_by_key(|(publication, _)| rank(publication, clients)).map(|(_, instance)| instance)
+        let newest = found.max_by_key(|(publication, _)| rank(publication, clients));
+        newest.map(|(publication, instance)| (publication.client, instance))
     }
 
     /// The instance as readers are shown it.

@@ -15,4 +15,4 @@ pub(super) struct AbilityTable {
 }
 
 pub(super) const ABILITIES: AbilityTable =
-    AbilityTable { persistent_instance_by_grpc: false, fuzzy_watch: false, lock: false, mcp: false };
+    AbilityTable { persistent_instance_by_grpc: true, fuzzy_watch: false, lock: false, mcp: false };

@@ -88,6 +88,21 @@ impl InstanceForm {
         Ok(instance)
     }
 
+    /// The same for what is not checked further: a single registration is refused for a blank cluster, but nobody is in one.
+    pub(super) fn into_lenient_instance(self, service: &ServiceKey) -> Result<Instance, Refusal> {
+        let mut instance = self.into_instance(service)?;
+        if instance.cluster.trim().is_empty() {
+            instance.cluster = DEFAULT_CLUSTER.into();
+        }
+        Ok(instance)
+    }
+
+    /// Where the instance is; nothing else of it need be legal to be taken back.
+    pub(super) fn into_address(self) -> Result<(CompactString, u16), Refusal> {
+        let port = check_port(self.port.into()).map_err(Refusal::param)?;
+        Ok((self.ip, port))
+    }
+
     fn id(&self) -> Result<InstanceId, Refusal> {
         if let Some(given) = self.instance_id.as_ref().filter(|id| !id.is_empty()) {
             return Ok(InstanceId::Given(given.as_str().into()));

@@ -23,9 +23,9 @@ pub use beat::decode_beat;
 pub use datagram::{TooLarge, decode_datagram_ack, push_datagram};
 pub use push::{ack, client_detection, connect_reset, notify_subscriber, setup_ack};
 pub use refusal::{Refusal, Shape};
-pub use request::{InstanceOperation, Request, decode};
+pub use request::{InstanceOperation, PersistentInstanceOperation, Request, decode};
 pub use request_type::RequestType;
-pub use response::{Body, batch_registered, done, registered, server_check, service_list, service_view};
+pub use response::{Body, batch_registered, deregistered, done, registered, server_check, service_list, service_view};
 pub use service_info::{Host, ServiceInfo, encode_host};
 pub use service_metadata::{
     CheckerJson, IllegalChecker, IllegalSelector, MetadataJson, SELECTOR_TYPES, SelectorJson, decode_checker,

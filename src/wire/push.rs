@@ -106,7 +106,7 @@ mod tests {
     fn the_set_up_ack_announces_what_works() {
         let text = setup_ack();
         assert!(text.starts_with(
-            br#"{"headers":{},"module":"internal","abilityTable":{"supportPersistentInstanceByGrpc":false"#
+            br#"{"headers":{},"module":"internal","abilityTable":{"supportPersistentInstanceByGrpc":true"#
         ));
     }
 }

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::Deserialize;
 
 use crate::{
-    model::{DEFAULT_CLUSTER, Instance, Param, Published, ServiceKey, check_param, check_port},
+    model::{Instance, Param, Published, ServiceKey, check_param, check_port},
     wire::{
         Refusal, RequestType,
         instance::InstanceForm,
@@ -19,6 +19,8 @@ pub enum Request {
     HealthCheck,
     /// One ephemeral instance.
     Instance(ServiceKey, InstanceOperation),
+    /// One persistent instance, which is not the connection's.
+    PersistentInstance(ServiceKey, PersistentInstanceOperation),
     /// All that the connection publishes for the service.
     Batch(ServiceKey, Published),
     /// Subscribe with a filter (`clusters` is echoed as asked), or unsubscribe.
@@ -71,6 +73,20 @@ impl InstanceOperation {
     }
 }
 
+/// What is to be done with a persistent instance.
+#[derive(Debug)]
+pub enum PersistentInstanceOperation {
+    /// It is this from now on, at its address.
+    Register(Box<Instance>),
+    /// There is none at an address any more.
+    Deregister {
+        /// An IP or a host name.
+        ip: CompactString,
+        /// Its port.
+        port: u16,
+    },
+}
+
 /// All fields of all naming requests; each request reads its own.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -114,11 +130,7 @@ pub fn decode(request: RequestType, body: &[u8]) -> Result<Request, Refusal> {
         RequestType::SubscribeService => form.subscribe_request(),
         RequestType::ServiceQuery => form.query_request(),
         RequestType::ServiceList => form.list_request(),
-        RequestType::PersistentInstance => {
-            form.service()?;
-            form.check_instances()?;
-            Ok(Request::NotImplemented(request))
-        }
+        RequestType::PersistentInstance => form.persistent_request(),
         RequestType::ServerCheck | RequestType::NotImplemented(..) | RequestType::ClusterOnly(_) => {
             Ok(Request::NotImplemented(request))
         }
@@ -152,6 +164,26 @@ impl Form {
         Ok(Request::Instance(service, operation))
     }
 
+    /// Legality is not checked, as in Nacos: clients register persistent instances that no single registration would take.
+    fn persistent_request(self) -> Result<Request, Refusal> {
+        let service = self.service()?;
+        self.check_instances()?;
+        refuse_blank(&service)?;
+        let operation = self.operation()?;
+        if !matches!(operation, "registerInstance" | "deregisterInstance") {
+            return Err(unsupported(operation));
+        }
+        let registers = operation == "registerInstance";
+        let form = self.instance.0.ok_or(Refusal::thrown(500, "Instance can not be null."))?;
+        let operation = if registers {
+            PersistentInstanceOperation::Register(Box::new(form.into_lenient_instance(&service)?))
+        } else {
+            let (ip, port) = form.into_address()?;
+            PersistentInstanceOperation::Deregister { ip, port }
+        };
+        Ok(Request::PersistentInstance(service, operation))
+    }
+
     /// Nacos's parameter check of every instance a request carries.
     fn check_instances(&self) -> Result<(), Refusal> {
         if let Some(form) = &self.instance.0 {
@@ -174,14 +206,7 @@ impl Form {
             other => return Err(unsupported(other)),
         }
         let forms = self.instances.ok_or(Refusal::thrown(500, "The list of instances is missing"))?;
-        let publish = |form: InstanceForm| {
-            let mut instance = form.into_instance(&service)?;
-            // A single registration is refused for it, the members of a batch are not; nobody is in a blank cluster.
-            if instance.cluster.trim().is_empty() {
-                instance.cluster = DEFAULT_CLUSTER.into();
-            }
-            Ok(instance)
-        };
+        let publish = |form: InstanceForm| form.into_lenient_instance(&service);
         let instances: Result<Box<[Instance]>, Refusal> =
             forms.into_iter().filter_map(|member| member.0).map(publish).collect();
         Ok(Request::Batch(service, Published::Batch(instances?)))

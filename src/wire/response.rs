@@ -4,10 +4,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{
-    model::ClientId,
-    wire::{InstanceOperation, ServiceInfo},
-};
+use crate::{model::ClientId, wire::ServiceInfo};
 
 /// The JSON of a message, ready to be sent and shared.
 pub type Body = Bytes;
@@ -22,16 +19,14 @@ pub fn done() -> Body {
     Bytes::from_static(br#"{"resultCode":200,"errorCode":0,"success":true}"#)
 }
 
-/// The answer to a registration or deregistration.
-pub fn registered(operation: &InstanceOperation) -> Body {
-    Bytes::from_static(match operation {
-        InstanceOperation::Register(_) => {
-            br#"{"resultCode":200,"errorCode":0,"success":true,"type":"registerInstance"}"#
-        }
-        InstanceOperation::Deregister => {
-            br#"{"resultCode":200,"errorCode":0,"success":true,"type":"deregisterInstance"}"#
-        }
-    })
+/// The answer to a registration of an instance of either kind.
+pub fn registered() -> Body {
+    Bytes::from_static(br#"{"resultCode":200,"errorCode":0,"success":true,"type":"registerInstance"}"#)
+}
+
+/// The answer to a deregistration.
+pub fn deregistered() -> Body {
+    Bytes::from_static(br#"{"resultCode":200,"errorCode":0,"success":true,"type":"deregisterInstance"}"#)
 }
 
 /// The answer to a batch.

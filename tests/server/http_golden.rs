@@ -8,10 +8,10 @@ mod clients;
 mod compare;
 mod deviations;
 mod lists;
-mod persistent;
 mod run;
 mod send;
 mod simulated;
+mod unchecked;
 mod verdict;
 
 use case::Answer;

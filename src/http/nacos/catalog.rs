@@ -12,12 +12,13 @@ use crate::{
     http::nacos::{
         Answer, Call, Fault,
         Generation::{V1, V2, V3},
-        Route, Step, instance,
+        Route, Step,
+        instance::{self, Publisher},
         operation::{
             Kind,
             Method::{Any, Get},
             Operation, Param,
-            param::{CLUSTER, GROUP, HEALTHY_ONLY, NAMESPACE, PAGE, PAGE_SIZE, SERVICE},
+            param::{CLUSTER, GROUP, HEALTHY_ONLY, NAMESPACE, PAGE, PAGE_SIZE, SERVICE, STRONG},
         },
         page::{Page, Paged},
         search::Search,
@@ -100,16 +101,17 @@ const CATALOG_INSTANCES: Operation = Operation {
         GROUP,
         HEALTHY_IS.only(&[V2]),
         ENABLED_ONLY.only(&[V2]),
+        STRONG,
     ],
-    faults: &[404],
+    faults: &[404, 503],
     run: instances,
 };
 
 const CONSOLE_INSTANCES: Operation = Operation {
     name: "listConsoleInstances",
     summary: "Lists the instances of one cluster of a service, disabled ones too, a page at a time.",
-    params: &[SERVICE, NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY, PAGE, PAGE_SIZE],
-    faults: &[404],
+    params: &[SERVICE, NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY, PAGE, PAGE_SIZE, STRONG],
+    faults: &[404, 503],
     run: console_instances,
 };
 
@@ -187,7 +189,7 @@ impl Summary {
 struct Whole {
     service: ServiceKey,
     detail: Box<ServiceDetail>,
-    instances: Vec<Instance>,
+    instances: Vec<Publisher>,
 }
 
 /// How it is shown. What a list leaves empty is null.
@@ -230,7 +232,7 @@ enum HostView<'a> {
 impl Whole {
     /// None when the service went after it was found.
     fn read(call: &Call<'_>, service: ServiceKey) -> Result<Option<Self>, Fault> {
-        let (detail, instances) = (call.detail(&service)?, call.instances(&service)?);
+        let (detail, instances) = (call.detail(&service)?, call.publishers(&service)?);
         Ok(detail.zip(instances).map(|(detail, instances)| Self { service, detail, instances }))
     }
 
@@ -245,12 +247,13 @@ impl Whole {
         };
         let settings = |cluster: &str| self.detail.cluster(cluster);
         let mut clusters = BTreeMap::new();
-        for instance in &self.instances {
+        for it in &self.instances {
+            let instance = &it.instance;
             let cluster = clusters.entry(&*instance.cluster).or_insert_with(|| match settings(&instance.cluster) {
                 Some(settings) => empty(settings),
                 None => empty(&ClusterMetadata::default()),
             });
-            cluster.hosts.push(if v1 { HostView::short(instance) } else { HostView::full(&self.service, instance) });
+            cluster.hosts.push(if v1 { HostView::short(instance) } else { HostView::Full(it.host(&self.service)) });
         }
         WholeView {
             namespace: v1.then_some(()),
@@ -277,10 +280,6 @@ impl<'a> HostView<'a> {
             valid: *healthy,
             metadata: MetadataJson(metadata),
         }
-    }
-
-    fn full(service: &'a ServiceKey, instance: &'a Instance) -> Self {
-        Self::Full(wire::Host::new(service, instance, instance.healthy, true))
     }
 }
 
@@ -334,9 +333,9 @@ fn instances(call: &Call<'_>) -> Result<Step, Fault> {
     }
     let is = |wanted: Option<bool>, value: bool| wanted.is_none_or(|wanted| wanted == value);
     let (healthy, enabled) = (call.optional_flag("healthyOnly")?, call.optional_flag("enabledOnly")?);
-    let mut chosen = call.instances(&service)?.unwrap_or_default();
-    chosen.retain(|instance| is(healthy, instance.healthy) && is(enabled, instance.enabled));
-    chosen.sort_by(|a, b| a.cluster.cmp(&b.cluster));
+    let mut chosen = call.publishers(&service)?.unwrap_or_default();
+    chosen.retain(|it| is(healthy, it.instance.healthy) && is(enabled, it.instance.enabled));
+    chosen.sort_by(|a, b| a.instance.cluster.cmp(&b.instance.cluster));
     let count = chosen.len();
     let chosen = page.of(chosen);
     if chosen.is_empty() {
@@ -352,8 +351,8 @@ struct Instances<'a> {
     count: usize,
 }
 
-fn hosts<'a>(service: &'a ServiceKey, instances: &'a [Instance]) -> Vec<wire::Host<'a>> {
-    instances.iter().map(|instance| wire::Host::new(service, instance, instance.healthy, true)).collect()
+fn hosts<'a>(service: &'a ServiceKey, instances: &'a [Publisher]) -> Vec<wire::Host<'a>> {
+    instances.iter().map(|it| it.host(service)).collect()
 }
 
 fn instances_of_cluster(call: &Call<'_>, page: Page) -> Result<Step, Fault> {

@@ -127,7 +127,7 @@ fn client(call: &Call<'_>) -> Result<Step, Fault> {
     let connected = !id.is_address();
     let mut shown = json!({
         "clientId": id.as_str(),
-        "ephemeral": true,
+        "ephemeral": !id.is_persistent(),
         "lastUpdatedTime": updated,
         "clientType": if connected { "connection" } else { "ipPort" },
         "clientIp": ip,
@@ -201,16 +201,17 @@ fn subscribed(call: &Call<'_>) -> Result<Step, Fault> {
 fn publishers(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (ip, port) = call.any_address()?;
-    // Of the other kind there is none. The third generation does not ask for the kind.
-    if call.generation == V2 && !call.flag("ephemeral", true)? {
-        return Ok(Answer::json(&[(); 0]));
-    }
-    let all = call.publications(&service)?.unwrap_or_default().into_iter();
-    let chosen = all
-        .filter(|(_, instance)| ip.is_none_or(|ip| instance.ip == ip) && port.is_none_or(|port| instance.port == port));
-    let shown = chosen.map(|(client, instance)| {
-        let mut shown = place(call, &instance);
-        shown["clientId"] = client.as_str().into();
+    // The third generation does not ask for the kind.
+    let ephemeral = if call.generation == V2 { Some(call.flag("ephemeral", true)?) } else { None };
+    let mut all = call.publishers(&service)?.unwrap_or_default();
+    all.retain(|it| {
+        ip.is_none_or(|ip| it.instance.ip == ip)
+            && port.is_none_or(|port| it.instance.port == port)
+            && ephemeral.is_none_or(|ephemeral| it.is_ephemeral() == ephemeral)
+    });
+    let shown = all.iter().map(|it| {
+        let mut shown = place(call, &it.instance);
+        shown["clientId"] = it.client.as_str().into();
         shown
     });
     Ok(Answer::json(&shown.collect::<Vec<_>>()))

@@ -16,7 +16,7 @@ use crate::{
         },
         service::propose,
     },
-    model::{ClusterMetadata, HealthChecker, MetadataOperation},
+    model::{ClusterMetadata, HealthChecker, MetadataOperation, PersistentOperation, Proposal},
     wire::{self, CheckerJson},
 };
 
@@ -57,7 +57,7 @@ const UPDATE: Operation = Operation {
 
 const FIND: Operation = Operation {
     name: "setHealth",
-    summary: "Says whether an instance is healthy, in a cluster whose checker is NONE.",
+    summary: "Says whether a persistent instance is healthy, in a cluster whose checker is NONE.",
     params: &[HEALTHY.required(), SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER],
     faults: &[],
     run: find,
@@ -102,17 +102,24 @@ fn find(call: &Call<'_>) -> Result<Step, Fault> {
         call.required("healthy", "Boolean")?;
     }
     let service = call.service()?;
-    call.address()?;
+    let (ip, port) = call.address()?;
     let healthy = if v1 { healthy.ok_or(Fault::Missing { name: "healthy", kind: "Boolean" })? } else { "healthy" };
-    call.flag(healthy, true)?;
+    let healthy = call.flag(healthy, true)?;
     let cluster = call.cluster();
-    let set = call.detail(&service)?.and_then(|detail| detail.cluster(cluster).map(|set| set.checker.clone()));
-    if set != Some(HealthChecker::None) {
-        let text = format!("health check is still working, service: {}, cluster: {cluster}", service.grouped());
-        return Err(Fault::bad_request(text));
+    let detail = call.detail(&service)?;
+    let set = detail.as_ref().and_then(|detail| Some((detail.ephemeral, &detail.cluster(cluster)?.checker)));
+    match set {
+        // Whether an ephemeral instance is healthy is what its client's beats say.
+        Some((true, HealthChecker::None)) => Ok(Answer::Done.into()),
+        // By IP and port, as it is registered: whoever decides need not have read the list of the same node before.
+        Some((false, HealthChecker::None)) => {
+            Ok(Step::propose(Proposal::Instance(PersistentOperation::Health { service, ip: ip.into(), port, healthy })))
+        }
+        _ => {
+            let text = format!("health check is still working, service: {}, cluster: {cluster}", service.grouped());
+            Err(Fault::bad_request(text))
+        }
     }
-    // Whether an ephemeral instance is healthy is what its client's beats say, and there are no others yet.
-    Ok(Answer::Done.into())
 }
 
 fn checkers(call: &Call<'_>) -> Result<Step, Fault> {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     http::{STARTING, nacos::Generation},
-    model::{DEFAULT_NAMESPACE, IllegalInstance, IllegalParam, NamespaceRefused, UnknownGenerator},
+    model::{DEFAULT_NAMESPACE, IllegalInstance, IllegalParam, NamespaceRefused, UnknownConsistency, UnknownGenerator},
     node::Rejection,
     raft::Failure,
     registry::Refused,
@@ -146,11 +146,6 @@ impl Fault {
         Self::Refused(StatusCode::BAD_REQUEST, 40_001, "API function disabled.", text.into())
     }
 
-    /// Durable instances need a store that this node does not have yet.
-    pub(super) fn persistent() -> Self {
-        Self::disabled("persistent instances are not supported by this server; register with ephemeral=true")
-    }
-
     /// The response as this generation writes it.
     pub(super) fn render(self, generation: Generation) -> Response {
         let v1 = generation == Generation::V1;
@@ -197,6 +192,12 @@ impl From<IllegalInstance> for Fault {
     }
 }
 
+impl From<UnknownConsistency> for Fault {
+    fn from(unknown: UnknownConsistency) -> Self {
+        Self::validation(unknown.to_string())
+    }
+}
+
 impl From<UnknownGenerator> for Fault {
     fn from(unknown: UnknownGenerator) -> Self {
         let text = format!("caused: {unknown};");
@@ -228,7 +229,9 @@ impl From<Rejection> for Fault {
             Refused::ServiceExists(_) => bad(21_007, "service already exist"),
             Refused::NoService(_) => bad(21_008, "service not exist"),
             Refused::NotEmpty(_) => bad(21_009, "service delete failure"),
-            Refused::IsPersistent(_) | Refused::IsEphemeral(_) => Self::bad_request(rejection.to_string()),
+            Refused::IsPersistent(_) | Refused::TakesNoBatch(_) | Refused::IsEphemeral(_) => {
+                Self::bad_request(rejection.to_string())
+            }
             Refused::ClientGone(_) => Self::server_error(rejection.to_string()),
         }
     }

@@ -1,6 +1,7 @@
 //! Operations on instances and the lists readers see (http.md 8.1, 11, 12.1).
 //!
-//! An instance over HTTP belongs to the client `ip:port`, lives by its beats, and is ephemeral.
+//! An instance over HTTP belongs to the client of its address. An ephemeral one lives by its beats; a persistent one is
+//! agreed on by all nodes and lives until it is deregistered.
 
 use serde_json::{Value, json};
 
@@ -15,11 +16,11 @@ use crate::{
             Operation, Param,
             param::{
                 CLUSTER, ENABLED, EPHEMERAL, GROUP, HEALTHY, HEALTHY_ONLY, IP, METADATA, NAMESPACE, PORT, SERVICE,
-                WEIGHT,
+                STRONG, WEIGHT,
             },
         },
     },
-    model::{Address, ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, ServiceKey},
+    model::{Address, ClientId, ClusterFilter, DEFAULT_CLUSTER, Instance, PersistentOperation, Proposal, ServiceKey},
     node::{Input, Poll, Reply},
     registry::{Found, Selection},
     wire,
@@ -62,8 +63,8 @@ const DEREGISTER: Operation = Operation {
 const DETAIL: Operation = Operation {
     name: "getInstance",
     summary: "Shows one instance, disabled or not.",
-    params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER],
-    faults: &[404],
+    params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, STRONG],
+    faults: &[404, 503],
     run: detail,
 };
 
@@ -101,27 +102,31 @@ const LIST: Operation = Operation {
         CLIENT_IP_2.only(&[V2]),
         UDP_PORT_2.only(&[V2]),
         APP.only(&[V1, V2]),
+        STRONG,
     ],
-    faults: &[],
+    faults: &[503],
     run: list,
 };
 
 const LIST_ALL: Operation = Operation {
     name: "listAllInstances",
     summary: "Shows all instances of one cluster of a service, disabled ones too.",
-    params: &[SERVICE, NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY],
-    faults: &[404],
+    params: &[SERVICE, NAMESPACE, GROUP, CLUSTER, HEALTHY_ONLY, STRONG],
+    faults: &[404, 503],
     run: list_all,
 };
 
-/// Publishes one instance; counts as a beat.
+/// Publishes one instance; of an ephemeral one that counts as a beat.
 pub(super) fn register(call: &Call<'_>) -> Result<Step, Fault> {
     let service = call.service()?;
     let (client, instance) = call.instance()?;
-    if !call.ephemeral()? {
-        return Err(Fault::persistent());
+    if call.ephemeral()? {
+        return Ok(Step::write(Input::RegisterBeating { client, service, instance }));
     }
-    Ok(Step::write(Input::RegisterBeating { client, service, instance }))
+    let Reply::Minted(instance) = call.handle(Input::Mint { service: service.clone(), instance })? else {
+        unreachable!("an instance is answered with an instance")
+    };
+    Ok(Step::propose(Proposal::Instance(PersistentOperation::Register { service, instance })))
 }
 
 fn deregister(call: &Call<'_>) -> Result<Step, Fault> {
@@ -130,11 +135,10 @@ fn deregister(call: &Call<'_>) -> Result<Step, Fault> {
     if call.generation != V3 {
         call.weight()?;
     }
-    // Of the other kind there is none.
-    if !call.ephemeral()? {
-        return Ok(Answer::Done.into());
+    if call.ephemeral()? {
+        return Ok(Step::write(Input::Deregister { client: ClientId::address(ip, port), service }));
     }
-    Ok(Step::write(Input::Deregister { client: ClientId::address(ip, port), service }))
+    Ok(Step::propose(Proposal::Instance(PersistentOperation::Deregister { service, ip: ip.into(), port })))
 }
 
 fn detail(call: &Call<'_>) -> Result<Step, Fault> {
@@ -143,30 +147,30 @@ fn detail(call: &Call<'_>) -> Result<Step, Fault> {
     let cluster = call.given("clusterName").unwrap_or(DEFAULT_CLUSTER);
     let found = call.find(&service, (ip, port, cluster))?;
     Ok(match call.generation {
-        V3 => Answer::json(&wire::Host::new(&service, &found, found.healthy, true)),
-        _ => Answer::json(&shown(call.generation, &service, &found)),
+        V3 => Answer::json(&found.host(&service)),
+        _ => Answer::json(&shown(call.generation, &service, &found.instance)),
     })
 }
 
 /// All instances of one cluster as operators see them: disabled ones too, and without protection.
 fn list_all(call: &Call<'_>) -> Result<Step, Fault> {
     let (service, instances) = of_cluster(call)?;
-    let hosts: Vec<_> = instances.iter().map(|it| wire::Host::new(&service, it, it.healthy, true)).collect();
+    let hosts: Vec<_> = instances.iter().map(|it| it.host(&service)).collect();
     Ok(Answer::json(&hosts))
 }
 
 /// The service and the instances of the one cluster that is meant.
-pub(super) fn of_cluster(call: &Call<'_>) -> Result<(ServiceKey, Vec<Instance>), Fault> {
+pub(super) fn of_cluster(call: &Call<'_>) -> Result<(ServiceKey, Vec<Publisher>), Fault> {
     let service = call.service()?;
     let cluster = call.cluster();
     let healthy_only = call.read_flag("healthyOnly")?;
-    let instances = call.instances(&service)?;
-    let mut chosen = instances.ok_or_else(|| Fault::absent(format!("service {} is not found!", service.grouped())))?;
-    chosen.retain(|instance| instance.cluster == cluster);
+    let all = call.publishers(&service)?;
+    let mut chosen = all.ok_or_else(|| Fault::absent(format!("service {} is not found!", service.grouped())))?;
+    chosen.retain(|it| it.instance.cluster == cluster);
     if chosen.is_empty() {
         return Err(Fault::absent(format!("cluster {cluster} is not found!")));
     }
-    chosen.retain(|instance| instance.healthy || !healthy_only);
+    chosen.retain(|it| it.instance.healthy || !healthy_only);
     Ok((service, chosen))
 }
 
@@ -214,13 +218,31 @@ fn list(call: &Call<'_>) -> Result<Step, Fault> {
     Ok(Answer::Data(info.to_grouped_json()).into())
 }
 
+/// An instance with the client that publishes it.
+pub(super) struct Publisher {
+    pub(super) client: ClientId,
+    pub(super) instance: Instance,
+}
+
+impl Publisher {
+    /// Whether the instance lives by its client.
+    pub(super) fn is_ephemeral(&self) -> bool {
+        !self.client.is_persistent()
+    }
+
+    /// The instance as operators are shown it.
+    pub(super) fn host<'a>(&'a self, service: &'a ServiceKey) -> wire::Host<'a> {
+        wire::Host::new(service, &self.instance, self.instance.healthy, self.is_ephemeral())
+    }
+}
+
 impl Call<'_> {
     /// One instance of a service, or why there is none.
-    pub(super) fn find(&self, service: &ServiceKey, address: (&str, u16, &str)) -> Result<Instance, Fault> {
+    pub(super) fn find(&self, service: &ServiceKey, address: (&str, u16, &str)) -> Result<Publisher, Fault> {
         let (ip, port, cluster) = address;
         let address = Address { ip: ip.into(), port, cluster: cluster.into() };
         match self.handle(Input::Instance { service: service.clone(), address })? {
-            Reply::Instance(Found::One(instance)) => Ok(*instance),
+            Reply::Instance(Found::One(client, instance)) => Ok(Publisher { client, instance: *instance }),
             Reply::Instance(Found::Other) => Err(Fault::not_found("no matched ip found!")),
             Reply::Instance(Found::Empty) => {
                 let service = service.grouped();
@@ -231,14 +253,10 @@ impl Call<'_> {
     }
 
     /// All instances of a service that is there.
-    pub(super) fn instances(&self, service: &ServiceKey) -> Result<Option<Vec<Instance>>, Fault> {
-        Ok(self.publications(service)?.map(|all| all.into_iter().map(|(_, instance)| instance).collect()))
-    }
-
-    /// The same with the clients that publish them.
-    pub(super) fn publications(&self, service: &ServiceKey) -> Result<Option<Vec<(ClientId, Instance)>>, Fault> {
+    pub(super) fn publishers(&self, service: &ServiceKey) -> Result<Option<Vec<Publisher>>, Fault> {
+        let publisher = |(client, instance)| Publisher { client, instance };
         match self.handle(Input::Instances { service: service.clone() })? {
-            Reply::Instances(all) => Ok(all),
+            Reply::Instances(all) => Ok(all.map(|all| all.into_iter().map(publisher).collect())),
             other => unreachable!("instances are answered with instances, not {other:?}"),
         }
     }

@@ -48,6 +48,7 @@ use serde_json::json;
 use crate::{
     http::{Api, Settings, caller::Caller, count, params::Params},
     metrics::Metrics,
+    model::CONSISTENCY,
 };
 use answer::Answer;
 use call::Call;
@@ -149,6 +150,9 @@ async fn answer(api: &Api, caller: &Caller, request: Request, route: &Route) -> 
 
 async fn perform(api: &Api, caller: &Caller, params: &Params, route: &Route) -> Result<Answer, Fault> {
     let call = Call::new(api, caller, params, route)?;
+    if route.operation.params.iter().any(|param| param.name == CONSISTENCY) {
+        api.catch_up(params.text(CONSISTENCY).parse()?).await?;
+    }
     match (route.operation.run)(&call)? {
         Step::Answer(answer) => Ok(answer),
         Step::Write(input, then) => then(Box::pin(api.write(*input)).await?),

@@ -51,8 +51,9 @@ fn statuses(call: &Call<'_>) -> Result<Step, Fault> {
     let key = call.required_single("key", "String")?;
     let (namespace, grouped) = key.split_once("##").unwrap_or(("", key));
     let (group, name) = grouped.split_once("@@").unwrap_or(("", grouped));
-    let instances = call.instances(&ServiceKey::new(namespace, group, name)?)?.unwrap_or_default();
-    let ips: Vec<_> = instances.iter().map(|it| format!("{}:{}_{}", it.ip, it.port, it.healthy)).collect();
+    let all = call.publishers(&ServiceKey::new(namespace, group, name)?)?.unwrap_or_default();
+    let ips: Vec<_> =
+        all.iter().map(|it| format!("{}:{}_{}", it.instance.ip, it.instance.port, it.instance.healthy)).collect();
     Ok(Answer::bare(&json!({"ips": ips})).into())
 }
 

@@ -176,6 +176,7 @@ impl Param {
 /// Parameters that many operations share.
 pub(super) mod param {
     use super::{Kind, Param};
+    use crate::model::CONSISTENCY;
 
     pub(in crate::http::nacos) const NAMESPACE: Param =
         Param::new(Kind::Text, "namespaceId", "public", "Namespace; absent or blank is `public`.");
@@ -206,6 +207,13 @@ pub(super) mod param {
     );
     pub(in crate::http::nacos) const PAGE: Param = Param::new(Kind::Integer, "pageNo", "1", "Page, from 1.");
     pub(in crate::http::nacos) const PAGE_SIZE: Param = Param::new(Kind::Integer, "pageSize", "10", "Entries a page.");
+    pub(in crate::http::nacos) const STRONG: Param = Param::new(
+        Kind::Text,
+        CONSISTENCY,
+        "strong",
+        "With `strong`, nothing of persistent instances is older than what any node acknowledged before; the read waits \
+         for that, and is refused while most nodes cannot be reached.",
+    );
     pub(in crate::http::nacos) const HEALTHY_ONLY: Param =
         Param::new(Kind::Boolean, "healthyOnly", "false", "Leaves out unhealthy instances.");
 }

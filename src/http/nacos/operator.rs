@@ -76,8 +76,8 @@ fn metrics(call: &Call<'_>) -> Result<Step, Fault> {
         "subscribeCount": size.subscribers,
         "clientCount": size.clients,
         "connectionBasedClientCount": connections,
-        "ephemeralIpPortClientCount": size.clients.saturating_sub(connections),
-        "persistentIpPortClientCount": 0,
+        "ephemeralIpPortClientCount": size.clients.saturating_sub(connections + size.persistent_clients),
+        "persistentIpPortClientCount": size.persistent_clients,
         "responsibleClientCount": size.clients,
     });
     if call.generation == V1 {

@@ -8,6 +8,7 @@ use crate::{
         Answer, Call, Fault,
         Generation::{V1, V2, V3},
         Route, Step,
+        instance::Publisher,
         operation::{
             Kind,
             Method::{Delete, Patch, Put},
@@ -142,7 +143,7 @@ fn amend(call: &Call<'_>) -> Result<Step, Fault> {
         V2 => call.given("cluster").unwrap_or(DEFAULT_CLUSTER),
         _ => call.cluster(),
     };
-    let shown = call.find(&service, (ip, port, cluster))?;
+    let shown = call.find(&service, (ip, port, cluster))?.instance;
     let weight = call.weight()?;
     let enabled = call.flag("enabled", true)?;
     let given = |name: &str| call.generation == V3 || call.given(name).is_some();
@@ -176,17 +177,20 @@ fn batch(call: &Call<'_>, metadata: fn(Metadata) -> AmendedMetadata) -> Result<S
     let service = call.service()?;
     call.required("metadata", "String")?;
     let wanted = wanted(call.params.text("instances"))?;
-    let mut instances = call.instances(&service)?.unwrap_or_default();
+    let mut all = call.publishers(&service)?.unwrap_or_default();
     if !wanted.is_empty() {
-        instances.retain(|instance| wanted.contains(&address(instance)));
+        all.retain(|it| wanted.contains(&address(&it.instance)));
     }
-    let amended = |instance: &Instance| {
+    let amended = |Publisher { instance, .. }: &Publisher| {
         let (weight, enabled) = (Amended::Keep(instance.weight), Amended::Keep(instance.enabled));
         (address(instance), Amendment { weight, enabled, metadata: metadata(call.metadata.clone()) })
     };
-    let amendments: Vec<_> = instances.iter().map(amended).collect();
-    let updated: Vec<String> =
-        instances.iter().map(|it| format!("{}:{}:unknown:{}:ephemeral", it.ip, it.port, it.cluster)).collect();
+    let amendments: Vec<_> = all.iter().map(amended).collect();
+    let shown = |it: &Publisher| {
+        let Instance { ip, port, cluster, .. } = &it.instance;
+        format!("{ip}:{port}:unknown:{cluster}:{}", if it.is_ephemeral() { "ephemeral" } else { "persist" })
+    };
+    let updated: Vec<String> = all.iter().map(shown).collect();
     let proposal = Proposal::Metadata(MetadataOperation::Override { service, amendments });
     Ok(Step::propose_for(proposal, Answer::of(&json!({"updated": updated}))))
 }

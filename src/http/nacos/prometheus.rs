@@ -85,7 +85,8 @@ fn targets(call: &Call<'_>, namespace: Option<CompactString>, name: Option<&str>
     let search = Search { namespace, among: Among::Filled, group: "", name: "" };
     call.search(&search, |service| {
         if name.is_none_or(|name| service.name == name) {
-            targets.extend(call.instances(&service)?.unwrap_or_default().iter().map(Target::new));
+            let all = call.publishers(&service)?.unwrap_or_default();
+            targets.extend(all.iter().map(|it| Target::new(&it.instance)));
         }
         Ok(())
     })?;

@@ -27,31 +27,17 @@ pub struct Waiting {
 }
 
 /// Cases that wait for a feature.
-pub const WAITING: &[Waiting] = &[
-    Waiting {
-        feature: "persistent instances",
-        group: "PersistentInstanceRequest",
-        ids: &[
-            "InstanceRequest / ephemeral register into the persistent service",
-            "BatchInstanceRequest / into a persistent service",
-            "connection without naming label / PersistentInstanceRequest",
-            "connection without naming label / PersistentInstanceRequest deregister",
-        ],
-        ready: &["PersistentInstanceRequest / port 65536"],
-        apart: &[],
-    },
-    Waiting {
-        feature: "fuzzy watch",
-        group: "NamingFuzzyWatchRequest",
-        ids: &["connection without naming label / NamingFuzzyWatchRequest"],
-        ready: &[],
-        apart: &[
-            "NamingFuzzyWatchRequest / service s6: registered, 0.8 s later re-registered, 0.8 s later deregistered: pushes",
-            "NamingFuzzyWatchRequest / service s8: batch of one, then empty batch: pushes",
-            "NamingFuzzyWatchRequest / many new patterns: [number, resultCode, errorCode]; last answer",
-        ],
-    },
-];
+pub const WAITING: &[Waiting] = &[Waiting {
+    feature: "fuzzy watch",
+    group: "NamingFuzzyWatchRequest",
+    ids: &["connection without naming label / NamingFuzzyWatchRequest"],
+    ready: &[],
+    apart: &[
+        "NamingFuzzyWatchRequest / service s6: registered, 0.8 s later re-registered, 0.8 s later deregistered: pushes",
+        "NamingFuzzyWatchRequest / service s8: batch of one, then empty batch: pushes",
+        "NamingFuzzyWatchRequest / many new patterns: [number, resultCode, errorCode]; last answer",
+    ],
+}];
 
 /// Cases of the older version whose answer changed with the newer one, which is followed.
 pub const SUPERSEDED: &[&str] = &[
@@ -154,6 +140,11 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation {
         id: "BatchInstanceRequest / namespace missing",
         ours: "answer: BatchInstanceResponse 200/0",
+        why: NAMESPACE,
+    },
+    Deviation {
+        id: "PersistentInstanceRequest / namespace missing",
+        ours: "answer: InstanceResponse 200/0",
         why: NAMESPACE,
     },
     Deviation {

@@ -37,6 +37,9 @@ const ASKED_FROM: &str = "Who names a port without an address is reached, and sh
 const LABELS: &str = "One instance whose labels become equal does not fail the whole answer: the last label stays";
 const NULL: &str = "The text `null` is no selector, and what consoles send for none";
 const LAG: &str = "What a write changed is shown by the next read";
+const HEALTH: &str =
+    "Whoever decides on the health of persistent instances can: refusing that is a mistake of the reference";
+const FORGERY: &str = "A check goes to the instance and nowhere else: a path that names a host is refused";
 const NAMELESS: &str = "A service without a name stops the cleaning of all services there";
 
 /// All of them.
@@ -289,4 +292,26 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation { id: "v3-console-service/create-invalid-protectthreshold=nan", why: NAN },
     Deviation { id: "v3-console-service/create-selector-broken", why: CALLER },
     Deviation { id: "v3-console-service/create-selector-text-null", why: NULL },
+    Deviation { id: "v1-health/health-back-to-healthy", why: HEALTH },
+    Deviation { id: "v1-health/health-cluster-with-checker-none", why: HEALTH },
+    Deviation { id: "v1-health/health-form-body", why: HEALTH },
+    Deviation { id: "v1-health/health-invalid-healthy=1", why: HEALTH },
+    Deviation { id: "v1-health/health-invalid-healthy=xyz", why: HEALTH },
+    Deviation { id: "v1-health/health-path-health-instance", why: HEALTH },
+    Deviation { id: "v2-health/health-back-to-healthy", why: HEALTH },
+    Deviation { id: "v2-health/health-cluster-given", why: HEALTH },
+    Deviation { id: "v2-health/health-cluster-with-checker-none", why: HEALTH },
+    Deviation { id: "v2-health/health-invalid-healthy=1", why: HEALTH },
+    Deviation { id: "v2-health/health-path-health-instance", why: HEALTH },
+    Deviation { id: "v3-admin-health/health-checker-none", why: HEALTH },
+    Deviation { id: "v1-cluster/checker-broken", why: CALLER },
+    Deviation { id: "v1-cluster/checker-plain-text", why: CALLER },
+    Deviation { id: "v1-cluster/checker-http-path-with-a-host", why: FORGERY },
+    Deviation { id: "v2-health/health-invalid-healthy=xyz", why: CALLER },
+    Deviation { id: "v2-instance/get-persistent", why: ID },
+    Deviation { id: "v2-instance/register-optional-ephemeral=xyz", why: CALLER },
+    Deviation { id: "v3-admin-client/detail-persistent", why: SHOWN_ADDRESS },
+    Deviation { id: "v3-admin-cluster/checker-broken", why: CALLER },
+    Deviation { id: "v3-admin-cluster/invalid-metadata=-a", why: CALLER },
+    Deviation { id: "v3-admin-cluster/invalid-useinstanceport4check=xyz", why: CALLER },
 ];

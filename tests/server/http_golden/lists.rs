@@ -33,7 +33,7 @@ pub fn deviation(id: &str) -> Option<&'static Deviation> {
     super::deviations::DEVIATIONS.iter().find(|listed| listed.id == id)
 }
 
-/// Whether a case waits for persistent instances; what deviates on purpose does not wait.
+/// Whether a case waits for health checks; what deviates on purpose does not wait.
 pub fn waits(id: &str) -> bool {
-    deviation(id).is_none() && super::persistent::PERSISTENT.contains(&id)
+    deviation(id).is_none() && super::unchecked::UNCHECKED.contains(&id)
 }

@@ -6,8 +6,8 @@ use super::{
     compare::Degree,
     deviations::DEVIATIONS,
     lists::{Deviation, deviation, waits},
-    persistent::PERSISTENT,
     run::Ran,
+    unchecked::UNCHECKED,
 };
 
 /// Differences shown of one case among many.
@@ -15,12 +15,12 @@ const SHOWN: usize = 4;
 
 /// Cases answered otherwise that are on no list.
 pub fn unlisted(ran: &[Ran]) -> Vec<String> {
-    unlisted_by(ran, DEVIATIONS, PERSISTENT)
+    unlisted_by(ran, DEVIATIONS, UNCHECKED)
 }
 
 /// Entries of the lists that are true no more.
 pub fn outdated(ran: &[Ran]) -> Vec<String> {
-    outdated_by(ran, DEVIATIONS, PERSISTENT)
+    outdated_by(ran, DEVIATIONS, UNCHECKED)
 }
 
 fn unlisted_by(ran: &[Ran], deviations: &[Deviation], waiting: &[&str]) -> Vec<String> {
@@ -39,7 +39,7 @@ fn outdated_by(ran: &[Ran], deviations: &[Deviation], waiting: &[&str]) -> Vec<S
     }
     for id in waiting {
         let cases = ran.iter().filter(|it| it.case.id == *id);
-        faults.extend(stale(id, "waits for persistent instances", cases));
+        faults.extend(stale(id, "waits for health checks", cases));
     }
     faults
 }
@@ -71,7 +71,7 @@ pub fn show(ran: &[Ran]) {
         let id = it.case.id.as_str();
         let listed = match (deviation(id), waits(id)) {
             (Some(listed), _) => format!("  [deviates: {}]", listed.why),
-            (None, true) => "  [waits for persistent instances]".to_owned(),
+            (None, true) => "  [waits for health checks]".to_owned(),
             (None, false) => String::new(),
         };
         let (verdict, degree) = (if it.passes() { "pass" } else { "FAIL" }, it.differences.degree());
