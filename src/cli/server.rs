@@ -39,6 +39,7 @@ pub(super) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = end_of(input) => {}
+        () = server.removed() => tracing::warn!("this node was removed from the cluster"),
         () = serve(&server, &settings) => {}
     }
     tracing::info!("stopping: closing {} connections", server.connections().len());

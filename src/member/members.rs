@@ -69,8 +69,14 @@ pub struct Members {
 
 impl Members {
     /// A node alone serves at once; one of several first learns what the others know.
-    pub fn new(settings: Settings, this: Incarnation, address: CompactString, peers: &[CompactString]) -> Self {
-        let phase = if peers.is_empty() { Phase::Serving } else { Phase::Loading };
+    pub fn new(
+        settings: Settings,
+        this: Incarnation,
+        address: CompactString,
+        peers: &[CompactString],
+        joins: bool,
+    ) -> Self {
+        let phase = if peers.is_empty() && !joins { Phase::Serving } else { Phase::Loading };
         let heard = vec![Heard::default(); peers.len()];
         let cluster = Cluster { this, address, phase, peers: peers.iter().cloned().map(Peer::unheard).collect() };
         Self { settings, cluster: Arc::new(cluster), heard }

@@ -33,7 +33,7 @@ impl Watch {
     /// Nobody was heard of yet.
     fn new(peers: usize) -> Self {
         let addresses: Vec<CompactString> = (0..peers).map(address).collect();
-        let members = Members::new(SETTINGS, life(100, 1), "own:8848".into(), &addresses);
+        let members = Members::new(SETTINGS, life(100, 1), "own:8848".into(), &addresses, false);
         Self { members, now: Tick(10_000), transitions: Vec::new() }
     }
 

@@ -13,8 +13,8 @@ use crate::{
 /// What a node does before it serves: it learns what others know.
 #[derive(Debug)]
 pub(super) struct Loading {
-    /// When it stops waiting.
-    pub(super) until: Tick,
+    /// When it stops waiting; none until it is let in by the others, whom it is to join.
+    pub(super) until: Option<Tick>,
     /// Until when a member that cannot be reached may be about to start as well.
     pub(super) patience: Tick,
     /// Members that could not be reached when it was tried, in their order.
@@ -258,7 +258,7 @@ impl Node {
     fn end_loading(&mut self, now: Now) {
         self.decide_kept(now);
         let Some(loading) = &self.loading else { return };
-        if now.tick < self.loading_due(loading) {
+        if self.loading_due(loading).is_none_or(|due| now.tick < due) {
             return;
         }
         let kept = self.loading.take().and_then(|loading| loading.kept);
@@ -304,15 +304,16 @@ impl Node {
 
     /// When loading ends as things stand: at once when all have told what they know, a little later when the others cannot
     /// be reached.
-    fn loading_due(&self, loading: &Loading) -> Tick {
+    fn loading_due(&self, loading: &Loading) -> Option<Tick> {
+        let until = loading.until?;
         let lacking = || (0..loading.unreachable.len()).filter(|place| !self.distro.has_all(*place));
         let is_gone = |place: usize| loading.unreachable[place] && self.members.heard(place).is_none();
         if lacking().next().is_none() {
-            Tick(0)
+            Some(Tick(0))
         } else if lacking().all(is_gone) {
-            loading.patience
+            Some(loading.patience)
         } else {
-            loading.until
+            Some(until)
         }
     }
 
@@ -321,7 +322,7 @@ impl Node {
         if !self.outputs.is_empty() || (self.leaving && self.distro.has_left()) {
             return Some(Tick(0));
         }
-        let loading = self.loading.as_ref().map(|loading| self.loading_due(loading));
+        let loading = self.loading.as_ref().and_then(|loading| self.loading_due(loading));
         [self.members.next_due(), self.distro.next_due(), loading].into_iter().flatten().min()
     }
 

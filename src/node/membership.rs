@@ -21,6 +21,9 @@ impl Node {
         while let Some(place) = self.members.cluster().peers.iter().position(|peer| !members.contains(&peer.told)) {
             self.remove_member(now, place);
         }
+        if let Some(loading) = self.loading.as_mut().filter(|loading| loading.until.is_none() && !members.is_empty()) {
+            loading.until = Some(now.tick + self.loading_limit);
+        }
         members.retain(|address| self.members.told(address).is_none());
         for address in members {
             self.add_member(now, address);

@@ -96,6 +96,8 @@ pub struct Membership {
     pub address: CompactString,
     /// Main addresses of the others, until [`Input::Membership`] says otherwise.
     pub peers: Vec<CompactString>,
+    /// Whether others are to let this node in first: it serves once it has what they know.
+    pub joins: bool,
 }
 
 /// Numbers about a node.
@@ -133,6 +135,7 @@ pub struct Node {
     brake: Brake,
     /// None once this node serves.
     loading: Option<Loading>,
+    loading_limit: Millis,
     /// Whether what nodes agreed on may be older here than it was already shown.
     recovering: bool,
     /// Whether it is still to be said that this node has left.
@@ -147,7 +150,7 @@ pub struct Node {
 impl Membership {
     /// The cluster of one node.
     pub fn alone(this: NodeId, address: impl Into<CompactString>) -> Self {
-        Self { this, address: address.into(), peers: Vec::new() }
+        Self { this, address: address.into(), peers: Vec::new(), joins: false }
     }
 }
 
@@ -155,16 +158,17 @@ impl Node {
     /// A node whose stamps begin above `stored`, the ceiling an earlier run left.
     pub fn new(settings: Settings, membership: Membership, now: Now, stored: Millis) -> Self {
         let mut clock = HybridClock::above(stored, now.tick);
-        let Membership { this, address, peers } = membership;
+        let Membership { this, address, peers, joins } = membership;
         let this = Incarnation { node: this, since: clock.now(now) };
-        let loading = (!peers.is_empty()).then(|| Loading {
-            until: now.tick + settings.loading_limit,
+        let loading = (joins || !peers.is_empty()).then(|| Loading {
+            until: (!joins).then(|| now.tick + settings.loading_limit),
             unreachable: vec![false; peers.len()],
             patience: now.tick,
             kept: None,
         });
         Self {
-            members: Members::new(settings.member, this, address, &peers),
+            loading_limit: settings.loading_limit,
+            members: Members::new(settings.member, this, address, &peers, joins),
             distro: Distro::new(settings.distro, this, peers.len()),
             brake: Brake::new(settings.removal_brake),
             loading,

@@ -66,7 +66,7 @@ impl Nodes {
 
     pub(super) fn run(&mut self, place: usize) {
         let peers = self.lists[place].iter().copied().map(address).collect();
-        let membership = Membership { this: NodeId(place as u128 + 1), address: address(place), peers };
+        let membership = Membership { this: NodeId(place as u128 + 1), address: address(place), peers, joins: false };
         let mut node = Node::new(self.settings, membership, self.now(), 0);
         node.handle(self.now(), Input::CeilingStored(EPOCH * 2)).expect("not refused");
         let (at, states) = std::mem::take(&mut self.kept[place]);

@@ -223,6 +223,17 @@ impl Group {
         self.part.subscribe()
     }
 
+    /// Whether the group goes on without this node.
+    pub fn is_removed(&self) -> bool {
+        matches!(self.part(), Part::Removed)
+    }
+
+    /// Completes when the group goes on without this node.
+    pub async fn removed(&self) {
+        // The sender lives as long as this.
+        let _ = self.parts().wait_for(|part| matches!(part, Part::Removed)).await;
+    }
+
     /// This node's part, or why it has none.
     pub(super) fn running(&self) -> Result<Arc<Running>, String> {
         match self.part() {

@@ -9,6 +9,7 @@ mod transport;
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -67,6 +68,9 @@ pub enum StartError {
     /// No pair of free ports was found for port 0.
     #[error("no free ports {GRPC_OFFSET} and {PEER_OFFSET} apart were found")]
     NoFreePorts,
+    /// The cluster goes on without this node.
+    #[error("this node was removed from its cluster; empty {0} before it joins again")]
+    Removed(PathBuf),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -93,6 +97,7 @@ pub struct Server {
     loaded: CancellationToken,
     left: CancellationToken,
     tasks: JoinSet<()>,
+    group: Arc<Group>,
     raft: std::thread::JoinHandle<()>,
     grace: Duration,
 }
@@ -118,8 +123,12 @@ impl Server {
         let place = own_entry::find(&settings.cluster, addresses[0], reachable(addresses[0])).await?;
         let data = Arc::new(DataDir::open(&settings.data)?);
         let metrics = Metrics::install()?;
-        let membership =
-            Membership { this: data.node_id()?, address: place.address.clone(), peers: place.peers.clone() };
+        let membership = Membership {
+            this: data.node_id()?,
+            address: place.address.clone(),
+            peers: place.peers.clone(),
+            joins: !settings.cluster.join.is_empty(),
+        };
         let runtime = Runtime::start(settings.node, membership, &data)?;
         restore(&runtime, &data);
         let peers = Peers::new(runtime.clone(), &peer_settings(&settings.cluster, place.peers.clone()))?;
@@ -168,11 +177,14 @@ impl Server {
         let raft = group.spawn(ended.clone()).map_err(StartError::Thread)?;
         // Doors open once what was agreed on is shown: no list lacks it because this node is young.
         group.loaded().await;
+        if group.is_removed() {
+            return Err(StartError::Removed(settings.data.clone()));
+        }
         for listener in listeners {
             tasks.spawn(until(stopped.clone(), listen::accept(listener, app.clone())));
         }
         let grace = settings.shutdown_grace;
-        Ok(Self { addresses, connections, data, stop, ended, loaded, left, tasks, raft, grace })
+        Ok(Self { addresses, connections, data, stop, ended, loaded, left, tasks, group, raft, grace })
     }
 
     /// The main address and the one gRPC clients go to.
@@ -188,6 +200,11 @@ impl Server {
     /// Completes once clients are welcome: a node of a cluster first learns what the others know.
     pub async fn ready(&self) {
         self.loaded.cancelled().await;
+    }
+
+    /// Completes when the members go on without this node.
+    pub async fn removed(&self) {
+        self.group.removed().await;
     }
 
     /// Stops: tells the others, accepts nothing more, ends all streams so that clients reconnect elsewhere, keeps what they

@@ -129,7 +129,7 @@ impl Host {
             self.disk.ceiling = 0;
         }
         self.ticks_from = now / MILLI;
-        let membership = Membership { this: self.disk.node, address: self.address.clone(), peers };
+        let membership = Membership { this: self.disk.node, address: self.address.clone(), peers, joins: false };
         let node = Node::new(Settings::DEFAULT, membership, self.now(now), self.disk.ceiling);
         self.life += 1;
         self.process = Some(Process {
