@@ -102,8 +102,7 @@ impl Group {
                 "all seeds must be empty before a group is founded, and {seed} says nothing: {why}"
             ));
         }
-        let mut seeds: Vec<String> = self.seeds().iter().map(ToString::to_string).collect();
-        seeds.sort();
+        let seeds: Vec<String> = self.seeds().iter().map(ToString::to_string).collect();
         if let Some(other) = said.iter().find(|said| said.seeds != seeds) {
             return Next::Wait(format!(
                 "all seeds must name the same members, and {} was started with {}",
@@ -141,6 +140,8 @@ impl Group {
                 Err(one) => silent.push(one),
             }
         }
+        said.sort_by(|a: &Said, b: &Said| a.address.cmp(&b.address));
+        silent.sort();
         (said, silent)
     }
 

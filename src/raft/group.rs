@@ -70,7 +70,7 @@ impl Settings {
 pub struct Origin {
     /// Where what is kept is.
     pub dir: PathBuf,
-    /// Main addresses of all nodes that found the group together, this node's among them.
+    /// Main addresses of all nodes that found the group together, this node's among them, sorted; or of those to join.
     pub seeds: Vec<CompactString>,
     /// Whether they may found one. Who joins only asks them.
     pub founds: bool,

@@ -51,7 +51,9 @@ pub(super) fn restore(runtime: &Runtime, data: &DataDir) {
 pub(super) fn origin(cluster: &ClusterSettings, data: &DataDir, place: &Place) -> Origin {
     let joins = cluster.join.iter().map(HostPort::to_compact_string);
     let founds = cluster.join.is_empty();
-    let seeds = if founds { place.peers.iter().chain([&place.address]).cloned().collect() } else { joins.collect() };
+    let mut seeds: Vec<CompactString> =
+        if founds { place.peers.iter().chain([&place.address]).cloned().collect() } else { joins.collect() };
+    seeds.sort_unstable();
     Origin { dir: data.raft(), seeds, founds }
 }
 
