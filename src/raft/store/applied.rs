@@ -1,0 +1,124 @@
+//! The applied state on the disk: an older state of this node after a power cut, never a mixed one.
+//!
+//! Each batch of entries is one batch of the disk, with the last entry applied and the members. Nobody waits for it: what
+//! is lost is applied again from the log, which is durable before it is applied. A snapshot that replaces it all does so
+//! in many batches behind a mark, so that a start that finds the mark begins again from the file.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::{
+    agreed::{Pair, State},
+    proto::raft as proto,
+    raft::{
+        codec::{decode_log_id, decode_meta, encode_log_id, encode_meta},
+        store::{
+            Snapshots, StoreError,
+            disk::{self, Disk, Tree},
+            record,
+        },
+        types::SnapshotMeta,
+    },
+};
+
+/// The mark, in `Tree::Meta`.
+const INSTALLING: &[u8] = b"installing";
+/// What the state is of, in `Tree::State`; keys of pairs begin with another byte.
+const ABOUT: &[u8] = &[0];
+const PAIR: u8 = 1;
+/// How many records one batch of a replacement has.
+const AT_ONCE: usize = 1_024;
+
+pub(in crate::raft) struct AppliedStore {
+    disk: Arc<dyn Disk>,
+}
+
+fn pair_key(key: &[u8]) -> Vec<u8> {
+    [&[PAIR], key].concat()
+}
+
+fn about(meta: &SnapshotMeta) -> record::Record {
+    (ABOUT.to_vec(), Some(encode_meta(meta).encode_to_vec().into()))
+}
+
+impl AppliedStore {
+    pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
+        Self { disk }
+    }
+
+    /// Reads all of it; one that was being replaced is replaced first.
+    pub(super) fn load(&self, snapshots: &Snapshots) -> Result<(State, SnapshotMeta), StoreError> {
+        let disk = &*self.disk;
+        if let Some(mark) = record::read(disk, Tree::Meta, INSTALLING)? {
+            let last = proto::LogId::decode(mark).map_err(|error| StoreError::damaged(disk.dir(), error))?;
+            let (state, meta) = snapshots.read(Some(decode_log_id(last)))?;
+            self.refill(&state, &meta)?;
+            record::write(disk, Tree::Meta, [(INSTALLING.to_vec(), None)])?;
+            return Ok((state, meta));
+        }
+        let (mut state, mut meta, mut failed) = (State::default(), SnapshotMeta::default(), None);
+        record::each(disk, Tree::State, &[], None, &mut |key, value| {
+            let read = match key.split_first() {
+                Some((&PAIR, key)) => {
+                    state.restore(Bytes::copy_from_slice(key), value).map_err(|error| error.to_string())
+                }
+                _ if key == ABOUT => read_about(value).map(|read| meta = read),
+                _ => Err("a key of the applied state is of no kind".to_owned()),
+            };
+            failed = read.err();
+            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        match failed {
+            Some(what) => Err(StoreError::damaged(disk.dir(), what)),
+            None if meta.last_log_id.is_none() && !state.is_empty() => {
+                Err(StoreError::damaged(disk.dir(), "nothing tells what the applied state is of"))
+            }
+            None => Ok((state, meta)),
+        }
+    }
+
+    /// Writes what changed and what the state is of now; pairs that come twice are as they came last.
+    pub(in crate::raft) fn write(&self, pairs: Vec<Pair>, meta: &SnapshotMeta) -> Result<(), StoreError> {
+        let pairs: BTreeMap<Bytes, Option<Bytes>> = pairs.into_iter().collect();
+        let records = pairs.into_iter().map(|(key, value)| (pair_key(&key), value));
+        record::write(&*self.disk, Tree::State, records.chain([about(meta)]))
+    }
+
+    /// What was written to the disk before is durable when this returns.
+    pub(in crate::raft) async fn settle(&self) -> Result<(), StoreError> {
+        disk::barrier(&*self.disk).await
+    }
+
+    /// Replaces all of it by a snapshot that is in the directory.
+    pub(in crate::raft) async fn replace(self: Arc<Self>, state: State, meta: SnapshotMeta) -> Result<(), StoreError> {
+        let last = meta.last_log_id.as_ref().map(|id| encode_log_id(id).encode_to_vec().into());
+        record::write(&*self.disk, Tree::Meta, [(INSTALLING.to_vec(), Some(last.unwrap_or_default()))])?;
+        self.settle().await?;
+        let applied = self.clone();
+        let refill = tokio::task::spawn_blocking(move || applied.refill(&state, &meta));
+        refill.await.map_err(|error| StoreError::Broken(error.to_string().into()))??;
+        record::write(&*self.disk, Tree::Meta, [(INSTALLING.to_vec(), None)])?;
+        self.settle().await
+    }
+
+    fn refill(&self, state: &State, meta: &SnapshotMeta) -> Result<(), StoreError> {
+        let disk = &*self.disk;
+        while record::remove(disk, Tree::State, &[], None, AT_ONCE)? {}
+        let mut pairs = state.pairs().map(|(key, value)| (pair_key(key), value.clone()));
+        loop {
+            let some: Vec<_> = pairs.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
+            disk.write(Tree::State, record::fresh(some))?;
+        }
+        record::write(disk, Tree::State, [about(meta)])
+    }
+}
+
+fn read_about(value: Bytes) -> Result<SnapshotMeta, String> {
+    let meta = proto::SnapshotMeta::decode(value).map_err(|error| error.to_string())?;
+    decode_meta(Some(meta)).map_err(|error| error.to_string())
+}
