@@ -46,7 +46,7 @@ impl Registry for Nobody {
 
 fn proposal(number: u64, chance: &mut Chance) -> (ProposalId, Proposal) {
     // Far enough apart that old ones are forgotten.
-    let id = ProposalId { minted: 1_000 + number * 100, node: NodeId(7), number };
+    let id = ProposalId { minted: 1_000 + number * 100, node: NodeId(chance.number().into()), number };
     let text = |length: u64| Some("x".repeat(usize::try_from(length).expect("short")).into());
     let proposal = match chance.below(8) {
         0 => {
@@ -138,9 +138,9 @@ impl Writer {
                 let (id, proposal) = decode_command(&command.0).expect("is legal");
                 self.state.apply(&id, proposal);
             }
+            note(&self.notes, &format!("state {} {}", entry.log_id.index, self.state.hash()));
         }
         self.applied = entries.last().map(|entry| entry.log_id);
-        note(&self.notes, &format!("state {last} {}", self.state.hash()));
         self.log.save_committed(self.applied).await.expect("is kept");
         let entries = tokio_stream::iter(entries.into_iter().map(|entry| Ok((entry, None))));
         self.machine.apply(entries).await.expect("applies");
