@@ -31,6 +31,9 @@ use crate::raft::store::{
 const CACHE: u64 = 32 << 20;
 /// How long opening may take: a damaged file can keep sled in a loop. A million entries take less than a second.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is tried while somebody has it open, and after how long: a run before this one may be ending.
+const TRIES: u32 = 200;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// Of the directory as a whole.
 const FORMAT: u8 = 1;
 
@@ -67,6 +70,7 @@ impl Database {
                 return Err(StoreError::damaged(dir, format!("the file {DATABASE_NAME}/{name} is missing")));
             }
         }
+        remove_unfinished(&path)?;
         let (database, trees) = open_sled(dir, &path, patience)?;
         if !database.was_recovered() {
             return Err(StoreError::damaged(dir, "the database was found empty"));
@@ -121,6 +125,18 @@ fn make(dir: &Path, beside: &Path, patience: Duration) -> Result<(), StoreError>
     }
 }
 
+/// sled sums up its file in another when it opens, and takes one that it did not finish for the newest: it would not open.
+fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
+    let failed = |cause| StoreError::io(path, cause);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let unfinished = entry.map_err(failed)?.path();
+        if unfinished.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(unfinished).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes durable what sled never syncs itself.
 fn sync_all(dir: &Path, path: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(path).map_err(|cause| StoreError::io(path, cause))? {
@@ -160,7 +176,7 @@ fn open_sled(dir: &Path, path: &Path, patience: Duration) -> Result<Opened, Stor
     let (place, path) = (dir.to_owned(), path.to_owned());
     let open = move || {
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let database = sled::Config::new().path(&path).flush_every_ms(None).cache_capacity(CACHE).open()?;
+            let database = open_unlocked(&path)?;
             let trees = [database.open_tree("log")?, database.open_tree("meta")?, database.open_tree("state")?];
             database.flush()?;
             Ok((database, trees))
@@ -176,6 +192,19 @@ fn open_sled(dir: &Path, path: &Path, patience: Duration) -> Result<Opened, Stor
     hears.recv_timeout(patience).unwrap_or_else(|_| {
         Err(StoreError::damaged(dir, format!("the database did not open within {} s", patience.as_secs())))
     })
+}
+
+fn open_unlocked(path: &Path) -> Result<sled::Db, sled::Error> {
+    let config = sled::Config::new().path(path).flush_every_ms(None).cache_capacity(CACHE);
+    for _ in 0..TRIES {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+                thread::park_timeout(BETWEEN_TRIES);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
 }
 
 /// What an error of sled says of the store.

@@ -24,7 +24,7 @@ use crate::raft::{
     codec::{encode_entry, encode_vote},
     store::{
         StoreError,
-        disk::{self, Disk, Tree},
+        disk::{Disk, Tree},
         marks::{self, COMMITTED, Marks, PURGED, VOTE, encode_mark, encode_witness},
         record,
     },
@@ -236,11 +236,20 @@ fn delete_some(inner: &Inner) -> Result<bool, StoreError> {
 
 /// Deletes what lies below the mark once that is durable, a little at a time, for as long as anybody needs the log.
 async fn delete_behind(inner: Weak<Inner>) {
-    let Some(disk) = inner.upgrade().map(|inner| inner.disk.clone()) else { return };
-    // The mark may be all that tells that entries are gone on purpose.
-    let durable = disk::barrier(&*disk).await;
-    drop(disk);
-    let mut more = durable.is_ok();
+    // The mark may be all that tells that entries are gone on purpose. Nothing is held meanwhile that would keep the disk
+    // from being closed.
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let asking = inner.upgrade().map(|inner| {
+        inner.disk.barrier(Box::new(move |result| {
+            // The log may have been closed.
+            let _ = told.send(result.is_ok());
+        }))
+    });
+    match asking {
+        Some(asking) => asking.await,
+        None => return,
+    }
+    let mut more = hears.await.unwrap_or(false);
     while more {
         let Some(inner) = inner.upgrade() else { return };
         // An error is told to whoever writes next.

@@ -60,8 +60,13 @@ impl Store {
         })
     }
 
-    /// The store on some disk, with snapshots in a directory.
-    pub(in crate::raft) fn on(disk: Arc<dyn Disk>, snapshots: &Path) -> Result<Self, StoreError> {
+    /// A store on a disk in memory, with snapshots in a directory.
+    #[cfg(test)]
+    pub(in crate::raft) fn in_memory(disk: &memory::MemoryDisk, snapshots: &Path) -> Result<Self, StoreError> {
+        Self::on(Arc::new(disk.clone()), snapshots)
+    }
+
+    fn on(disk: Arc<dyn Disk>, snapshots: &Path) -> Result<Self, StoreError> {
         let marks = marks::load(&*disk)?;
         let snapshots = Snapshots::open(snapshots)?;
         let applied = AppliedStore::new(disk.clone());

@@ -49,7 +49,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for OnDatabase {
 impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for InMemory {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().expect("a directory");
-        let (log, machine) = built(Store::on(Arc::new(MemoryDisk::default()), dir.path()))?;
+        let (log, machine) = built(Store::in_memory(&MemoryDisk::default(), dir.path()))?;
         Ok((dir, log, machine))
     }
 }
