@@ -228,9 +228,14 @@ impl Group {
     async fn take_place(&self, place: Place) {
         let _placing = self.placing.lock().await;
         let file = self.place_file();
-        let stored = tokio::task::spawn_blocking(move || file.store(place)).await;
-        match stored {
-            Ok(Ok(())) => self.moved.notify_one(),
+        let store = move || match file.load()? {
+            // Whoever gives it asks until raft runs.
+            Some(known) if known == place => Ok(false),
+            _ => file.store(place).map(|()| true),
+        };
+        match tokio::task::spawn_blocking(store).await {
+            Ok(Ok(true)) => self.moved.notify_one(),
+            Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::error!(%error, "this node's place is not stored"),
             Err(panic) => tracing::error!(%panic, "storing this node's place failed"),
         }

@@ -201,6 +201,8 @@ impl Group {
     async fn watch(&self, running: &Running) -> End {
         let mut changes = running.raft.metrics();
         let mut shown: Option<BTreeMap<u64, Member>> = None;
+        // One that joins first hears of members from before its time.
+        let mut was_member = false;
         loop {
             let metrics = changes.borrow_watched().clone();
             if let Err(fatal) = &metrics.running_state {
@@ -209,12 +211,11 @@ impl Group {
             let members: BTreeMap<u64, Member> =
                 metrics.membership_config.nodes().map(|(id, member)| (*id, member.clone())).collect();
             let agreed = metrics.committed_membership_config.membership();
-            if agreed.nodes().next().is_some()
-                && agreed.get_node(&running.place.id).is_none()
-                && !members.contains_key(&running.place.id)
-            {
+            let is_member = members.contains_key(&running.place.id);
+            if was_member && !is_member && agreed.get_node(&running.place.id).is_none() {
                 return End::Removed;
             }
+            was_member |= is_member;
             if !members.is_empty() && shown.as_ref() != Some(&members) {
                 self.follow(&members);
                 shown = Some(members);

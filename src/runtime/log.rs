@@ -25,6 +25,9 @@ const LOGGERS: [(&str, &str); 10] = [
     ("roster::server", "roster::server"),
 ];
 
+/// Crates whose every line is for their authors.
+const CHATTERERS: [&str; 2] = ["openraft", "sled"];
+
 /// Why the log cannot be written as wanted.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -75,6 +78,11 @@ impl Log {
 fn parse(filter: &str, levels: &BTreeMap<&'static str, LevelFilter>) -> Result<EnvFilter, LogError> {
     let fault = |fault| LogError::Filter(filter.to_owned(), fault);
     let parsed = EnvFilter::builder().parse(filter).map_err(fault)?;
+    // They say at length what their users are told as errors; who wants to hear it names them.
+    let quiet = CHATTERERS.iter().filter(|chatterer| !filter.contains(**chatterer));
+    let parsed = quiet.fold(Ok(parsed), |parsed: Result<EnvFilter, LogError>, chatterer| {
+        Ok(parsed?.add_directive(format!("{chatterer}=off").parse().map_err(fault)?))
+    })?;
     levels.iter().try_fold(parsed, |parsed, (part, level)| {
         Ok(parsed.add_directive(format!("{part}={level}").parse().map_err(fault)?))
     })
@@ -96,9 +104,10 @@ mod tests {
             directives.sort();
             directives
         };
-        assert_eq!(shown("info", &[]), ["info"]);
-        assert_eq!(shown("info", &[("roster", LevelFilter::DEBUG)]), ["info", "roster=debug"]);
-        assert_eq!(shown("warn,roster=info", &[("roster", LevelFilter::OFF)]), ["roster=off", "warn"]);
+        assert_eq!(shown("info", &[]), ["info", "openraft=off", "sled=off"]);
+        assert_eq!(shown("info,openraft=debug,sled=info", &[]), ["info", "openraft=debug", "sled=info"]);
+        assert!(shown("info", &[("roster", LevelFilter::DEBUG)]).contains(&"roster=debug".to_owned()));
+        assert!(shown("warn,roster=info", &[("roster", LevelFilter::OFF)]).contains(&"roster=off".to_owned()));
     }
 
     #[test]
