@@ -4,13 +4,7 @@
 //! nothing is applied before it is durable in the log of this node; an entry that cannot be read stops the group's side
 //! of this node, so that states never differ.
 
-use std::{
-    future::poll_fn,
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::Poll,
-};
+use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll};
 
 use futures_core::Stream;
 use openraft::{
@@ -130,7 +124,8 @@ impl StateMachine {
 }
 
 fn apply_command(state: &mut State, command: Command, at: LogId, effects: &mut Effects) -> io::Result<()> {
-    let unreadable = |error| io::Error::other(format!("entry {at} of the log says what this program cannot read: {error}"));
+    let unreadable =
+        |error| io::Error::other(format!("entry {at} of the log says what this program cannot read: {error}"));
     let (id, proposal) = decode_command(&command.0).map_err(unreadable)?;
     let mut applied = state.apply(&id, proposal);
     effects.changes.append(&mut applied.changes);

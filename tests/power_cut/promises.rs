@@ -93,7 +93,10 @@ pub async fn check(image: &Path, notes: &str) -> Result<(), String> {
     let applied = view.meta.last_log_id.map(|id| id.index);
     let right = applied.map_or(Some(0), |applied| told.hashes.get(&applied).copied());
     if right != Some(view.state.hash()) {
-        return Err(format!("the state after entry {applied:?} has the hash {} instead of {right:?}", view.state.hash()));
+        return Err(format!(
+            "the state after entry {applied:?} has the hash {} instead of {right:?}",
+            view.state.hash()
+        ));
     }
     let snapshot = machine.get_current_snapshot().await.map_err(|error| error.to_string())?;
     let snapshot = snapshot.and_then(|snapshot| snapshot.meta.last_log_id).map(|id| id.index);

@@ -130,7 +130,8 @@ impl Files {
                 }
             }
             Step::Rename { from, to } => {
-                let below = |path: &str| path == *from || path.strip_prefix(from).is_some_and(|rest| rest.starts_with('/'));
+                let below =
+                    |path: &str| path == *from || path.strip_prefix(from).is_some_and(|rest| rest.starts_with('/'));
                 let moved: Vec<String> = self.names.keys().filter(|path| below(path)).cloned().collect();
                 for path in moved {
                     let content = self.names.remove(&path).expect("was there");

@@ -57,7 +57,11 @@ fn proposal(number: u64, chance: &mut Chance) -> (ProposalId, Proposal) {
         }
         _ => Proposal::Instance(PersistentOperation::Register {
             service: ServiceKey::new("", "", &format!("s{}", chance.below(20))).expect("legal"),
-            instance: Box::new(Instance { ip: "10.0.0.1".into(), port: chance.below(500) as u16, ..Instance::default() }),
+            instance: Box::new(Instance {
+                ip: "10.0.0.1".into(),
+                port: chance.below(500) as u16,
+                ..Instance::default()
+            }),
         }),
     };
     (id, proposal)
@@ -256,7 +260,20 @@ pub async fn work(root: &Path, aside: &Path, seed: u64) {
                 let (chance, under_way) = (Chance::new(seed), Vec::new());
                 let seen = (store.shared().view().meta.last_log_id, store.shared().view().state.hash());
                 assert_eq!(seen, (applied, State::hash(&state)), "nothing is lost without a power cut");
-                Writer { chance, notes, log, machine, store, state, operations, term, next, applied, snapshot, under_way }
+                Writer {
+                    chance,
+                    notes,
+                    log,
+                    machine,
+                    store,
+                    state,
+                    operations,
+                    term,
+                    next,
+                    applied,
+                    snapshot,
+                    under_way,
+                }
             }
         };
         if life == 0 {

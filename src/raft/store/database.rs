@@ -79,12 +79,7 @@ impl Database {
         Self::fence(dir, &path, database, trees)
     }
 
-    fn fence(
-        dir: &Path,
-        path: &Path,
-        database: sled::Db,
-        trees: [sled::Tree; 3],
-    ) -> Result<Self, StoreError> {
+    fn fence(dir: &Path, path: &Path, database: sled::Db, trees: [sled::Tree; 3]) -> Result<Self, StoreError> {
         let (broken, file_path) = (Broken::default(), path.join("db"));
         let file = File::open(&file_path).map_err(|cause| StoreError::io(&file_path, cause))?;
         let place = dir.to_owned();
@@ -182,8 +177,7 @@ fn open_sled(dir: &Path, path: &Path, patience: Duration) -> Result<Opened, Stor
     let open = move || {
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = open_unlocked(&path)?;
-            let trees =
-                [database.open_tree("log")?, database.open_tree("meta")?, database.open_tree("state")?];
+            let trees = [database.open_tree("log")?, database.open_tree("meta")?, database.open_tree("state")?];
             database.flush()?;
             Ok((database, trees))
         }));

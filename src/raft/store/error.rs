@@ -35,7 +35,9 @@ pub enum StoreError {
         what: String,
     },
     /// Another version of this program wrote it.
-    #[error("{path} has version {version}, which this program does not know (it knows 1); it was written by a newer one")]
+    #[error(
+        "{path} has version {version}, which this program does not know (it knows 1); it was written by a newer one"
+    )]
     Version {
         /// What has it.
         path: PathBuf,
@@ -43,7 +45,9 @@ pub enum StoreError {
         version: u8,
     },
     /// Something failed before, and nothing is certain since.
-    #[error("the store of the raft group failed earlier and takes nothing until the node is replaced or restarted: {0}")]
+    #[error(
+        "the store of the raft group failed earlier and takes nothing until the node is replaced or restarted: {0}"
+    )]
     Broken(Arc<str>),
     /// A file that was given is not a snapshot, or not a whole one.
     #[error("{from} is not a snapshot that can be read: {what}")]

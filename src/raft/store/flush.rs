@@ -7,11 +7,7 @@ use std::{io, path::PathBuf, thread};
 
 use tokio::sync::mpsc;
 
-use crate::raft::store::{
-    StoreError,
-    disk::Done,
-    error::Broken,
-};
+use crate::raft::store::{StoreError, disk::Done, error::Broken};
 
 /// How many may wait; more are kept waiting before they write more.
 const WAITING: usize = 1_024;

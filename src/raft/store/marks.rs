@@ -124,7 +124,9 @@ pub(super) fn check_witness(disk: &dyn Disk, marks: &Marks, others: [Option<LogI
     let unreadable = |error: prost::DecodeError| StoreError::damaged(disk.dir(), format!("the witness: {error}"));
     let ballot = proto::Ballot::decode_length_delimited(&mut rest).map_err(unreadable)?;
     let voted = decode_vote(Some(ballot)).map_err(|error| StoreError::damaged(disk.dir(), error))?;
-    if ballot != proto::Ballot::default() && marks.vote.is_none_or(|vote| vote.partial_cmp(&voted).is_none_or(|order| order.is_lt())) {
+    if ballot != proto::Ballot::default()
+        && marks.vote.is_none_or(|vote| vote.partial_cmp(&voted).is_none_or(|order| order.is_lt()))
+    {
         let now = marks.vote.map_or("none".to_owned(), |vote| vote.to_string());
         return Err(StoreError::damaged(disk.dir(), format!("it had voted {voted} and knows of {now}")));
     }

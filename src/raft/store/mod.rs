@@ -7,6 +7,8 @@
 //! is noticed; `db/`, the database; `snapshots/`.
 
 mod applied;
+#[cfg(test)]
+mod damage_test;
 mod database;
 mod disk;
 mod error;
@@ -26,12 +28,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+pub(super) use self::applied::AppliedStore;
 pub use self::{
     error::StoreError,
     log::LogStore,
     snapshots::{Receiving, SnapshotData, Snapshots, read_snapshot, write_snapshot},
 };
-pub(super) use self::applied::AppliedStore;
 pub use crate::raft::state_machine::{Registry, Shared, StateMachine, View};
 use crate::raft::store::disk::{Disk, Tree};
 

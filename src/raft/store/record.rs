@@ -88,11 +88,7 @@ pub(super) fn fresh(records: impl IntoIterator<Item = (Vec<u8>, Bytes)>) -> Vec<
 }
 
 /// Writes records, all or none of them. No key may come twice.
-pub(super) fn write(
-    disk: &dyn Disk,
-    tree: Tree,
-    records: impl IntoIterator<Item = Record>,
-) -> Result<(), StoreError> {
+pub(super) fn write(disk: &dyn Disk, tree: Tree, records: impl IntoIterator<Item = Record>) -> Result<(), StoreError> {
     let mut changes = Vec::new();
     for (key, value) in records {
         let head = part_key(&key, 0);

@@ -27,8 +27,7 @@ pub(super) fn write(out: &mut impl Write, state: &State, meta: &SnapshotMeta) ->
     let mut out = Summed { inner: io::BufWriter::with_capacity(1 << 16, out), crc: crc32fast::Hasher::new() };
     out.write_all(&[VERSION])?;
     let pairs = state.pairs();
-    let head =
-        proto::SnapshotFile { meta: Some(encode_meta(meta)), hash: state.hash(), pairs: pairs.len() as u64 };
+    let head = proto::SnapshotFile { meta: Some(encode_meta(meta)), hash: state.hash(), pairs: pairs.len() as u64 };
     out.write_all(&head.encode_length_delimited_to_vec())?;
     let mut encoded = Vec::new();
     for (key, value) in pairs {
