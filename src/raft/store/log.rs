@@ -210,7 +210,7 @@ impl LogStore {
             match marks::entry(disk, index, bytes) {
                 Ok(entry) if index == from + entries.len() as u64 => entries.push(entry),
                 Ok(_) => {
-                    failed = Some(StoreError::damaged(disk.dir(), format!("a hole before entry {index} of the log")))
+                    failed = Some(StoreError::damaged(disk.dir(), format!("a hole before entry {index} of the log")));
                 }
                 Err(error) => failed = Some(error),
             }
