@@ -33,6 +33,9 @@ const JOINING: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Pause before a member looks whether it still is one.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// What a seed says of itself.
 struct Said {
     address: CompactString,
@@ -41,6 +44,8 @@ struct Said {
     seeds: Vec<String>,
     leader: String,
     node: NodeId,
+    members: Vec<u64>,
+    members_at: u64,
 }
 
 /// What is to be done as things stand.
@@ -161,6 +166,29 @@ impl Group {
         }
     }
 
+    /// Returns when the others went on without this node. Nobody tells who is removed: the members that are left do not call it.
+    pub(super) async fn left_behind(&self, running: &Running) {
+        loop {
+            sleep(LOOK.mul_f64(self.jitter())).await;
+            let own = running.place;
+            let metrics = running.metrics();
+            if metrics.current_leader == Some(own.id) {
+                continue;
+            }
+            let others = metrics.membership_config.nodes().filter(|(id, _)| **id != own.id);
+            let others: Vec<CompactString> = others.map(|(_, member)| member.address.clone()).collect();
+            let (known_at, known) = running.numbers();
+            let (said, _) = self.ask_all(&others).await;
+            let without = |said: &Said| {
+                let same = said.place.is_some_and(|place| place.group == own.group);
+                same && said.members_at > known_at && !said.members.contains(&own.id)
+            };
+            if known.contains(&own.id) && said.iter().any(without) {
+                return;
+            }
+        }
+    }
+
     async fn ask_to_join(&self, at: &str) {
         let join = proto::Join { address: self.address().to_string() };
         let change = proto::change_request::Change::Join(join);
@@ -258,5 +286,7 @@ async fn status(mut client: network::Client, address: CompactString) -> Result<S
         seeds: answer.seeds,
         leader: answer.leader,
         node,
+        members: answer.members,
+        members_at: answer.members_at,
     })
 }

@@ -276,6 +276,13 @@ impl Running {
         Some((id, member))
     }
 
+    /// Numbers of the members that most agreed on, and the index of the entry that said so.
+    pub(super) fn numbers(&self) -> (u64, Vec<u64>) {
+        let metrics = self.metrics();
+        let agreed = &metrics.committed_membership_config;
+        (agreed.log_id().map_or(0, |at| at.index), agreed.nodes().map(|(id, _)| *id).collect())
+    }
+
     /// Returns once this node shows what was agreed on up to here.
     pub(super) async fn applied(&self, index: u64) {
         self.shared.shown(index).await;

@@ -183,6 +183,7 @@ impl Group {
             () = stop.cancelled() => End::Stopped,
             () = self.moved.notified() => End::Moved,
             end = self.watch(running) => end,
+            () = self.left_behind(running) => End::Removed,
             () = begin => End::Stopped,
             () = self.recover(running) => End::Stopped,
             () = self.forget(running) => End::Stopped,

@@ -88,12 +88,15 @@ impl Raft for Service {
     async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<proto::StatusAnswer>, Status> {
         let group = &self.0;
         let (place, begun, leader) = group.stance();
+        let (members_at, members) = group.running().map_or_else(|_| Default::default(), |running| running.numbers());
         Ok(Response::new(proto::StatusAnswer {
             place: place.map(Place::encode),
             begun,
             seeds: group.seeds().iter().map(ToString::to_string).collect(),
             leader: leader.map_or_else(String::new, |leader| leader.address.into()),
             node: Some(encode_node(group.node())),
+            members,
+            members_at,
         }))
     }
 

@@ -114,7 +114,7 @@ impl StateMachine {
                 EntryPayload::Membership(membership) => {
                     view.meta.last_membership = StoredMembership::new(Some(entry.log_id), membership);
                 }
-                EntryPayload::Normal(command) => apply_command(&mut view.state, command, entry.log_id, &mut effects)?,
+                EntryPayload::Normal(command) => apply_command(&mut view.state, &command, entry.log_id, &mut effects)?,
             }
             responders.push(responder);
         }
@@ -139,7 +139,7 @@ impl StateMachine {
     }
 }
 
-fn apply_command(state: &mut State, command: Command, at: LogId, effects: &mut Effects) -> io::Result<()> {
+fn apply_command(state: &mut State, command: &Command, at: LogId, effects: &mut Effects) -> io::Result<()> {
     let unreadable =
         |error| io::Error::other(format!("entry {at} of the log says what this program cannot read: {error}"));
     let (id, proposal) = decode_command(&command.0).map_err(unreadable)?;

@@ -64,6 +64,7 @@ impl StoreError {
         Self::Io { path: path.to_owned(), cause: Arc::new(cause) }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "texts and errors alike")]
     pub(super) fn damaged(dir: &Path, what: impl ToString) -> Self {
         Self::Damaged { dir: dir.to_owned(), what: what.to_string() }
     }

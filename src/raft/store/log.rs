@@ -36,6 +36,8 @@ const DELETED_AT_ONCE: usize = 256;
 /// How many of the newest entries are in memory, and their bytes: who applies and replicates reads what was just appended.
 const NEWEST: usize = 4_096;
 const NEWEST_BYTES: usize = 4 << 20;
+/// After how many entries it is kept apart how far the log goes: what a disk may lose without being found out.
+const WITNESSED_EACH: u64 = 1_024;
 /// How many bytes one read for a peer takes, about.
 const READ_BYTES: usize = 1 << 20;
 
@@ -57,6 +59,8 @@ struct Newest {
     /// The last entries, without a hole.
     entries: VecDeque<(usize, Entry)>,
     bytes: usize,
+    /// Index behind that of the last entry when it was last kept apart how far the log goes.
+    witnessed: u64,
     /// How often the end was cut off. A reader that sees it change reads again.
     cuts: u64,
 }
@@ -129,7 +133,7 @@ impl Newest {
 impl LogStore {
     pub(super) fn new(disk: Arc<dyn Disk>, marks: Marks) -> Self {
         let (durable, _) = watch::channel(Durable { end: marks.end(), cuts: 0, failed: None });
-        let newest = Newest { marks, entries: VecDeque::new(), bytes: 0, cuts: 0 };
+        let newest = Newest { witnessed: marks.end(), marks, entries: VecDeque::new(), bytes: 0, cuts: 0 };
         Self { inner: Arc::new(Inner { disk, newest: Mutex::new(newest), durable }) }
     }
 
@@ -206,7 +210,7 @@ impl LogStore {
             match marks::entry(disk, index, bytes) {
                 Ok(entry) if index == from + entries.len() as u64 => entries.push(entry),
                 Ok(_) => {
-                    failed = Some(StoreError::damaged(disk.dir(), format!("a hole before entry {index} of the log")))
+                    failed = Some(StoreError::damaged(disk.dir(), format!("a hole before entry {index} of the log")));
                 }
                 Err(error) => failed = Some(error),
             }
@@ -342,12 +346,21 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let entries: Vec<_> = entries.into_iter().map(encode).collect();
         let records = entries.iter().map(|(bytes, entry)| (entry.log_id.index.to_be_bytes().to_vec(), bytes.clone()));
         self.inner.disk.write(Tree::Log, record::fresh(records))?;
-        let end = {
+        let (end, witness) = {
             let mut newest = self.inner.newest.lock();
             entries.into_iter().for_each(|(bytes, entry)| newest.push(bytes.len(), entry));
-            newest.marks.end()
+            let end = newest.marks.end();
+            let due = end.abs_diff(newest.witnessed) >= WITNESSED_EACH;
+            if due {
+                newest.witnessed = end;
+            }
+            (end, due.then(|| (self.inner.disk.clone(), encode_witness(&newest.marks))))
         };
-        self.flush(end, |result| callback.io_completed(result.map_err(io::Error::from))).await;
+        self.flush(end, move |result| {
+            let result = result.and_then(|()| witness.map_or(Ok(()), |(disk, witness)| disk.witness(&witness)));
+            callback.io_completed(result.map_err(io::Error::from));
+        })
+        .await;
         Ok(())
     }
 

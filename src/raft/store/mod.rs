@@ -7,6 +7,8 @@
 //! is noticed; `db/`, the database; `snapshots/`.
 
 mod applied;
+#[cfg(test)]
+mod damage_test;
 mod database;
 mod disk;
 mod error;

@@ -1,13 +1,13 @@
 //! Openraft's own tests of stores, on the database and on memory, and what those tests do not look at.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use openraft::{
-    RaftLogReader, StorageError,
-    entry::RaftEntry,
-    storage::{RaftLogStorage, RaftLogStorageExt},
+    EntryPayload, RaftLogReader, RaftSnapshotBuilder, StorageError,
+    storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine},
     testing::log::{StoreBuilder, Suite},
+    vote::RaftLeaderId,
 };
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
@@ -16,9 +16,60 @@ use tempfile::TempDir;
 
 use super::{memory::MemoryDisk, *};
 use crate::{
-    model::AgreedChange,
+    model::{
+        AgreedChange, Instance, Namespace, NamespaceOperation, NodeId, PersistentOperation, Proposal, ProposalId,
+        ServiceKey,
+    },
     raft::types::{Command, Entry, LeaderId, LogId, TypeConfig, Vote},
+    wire::raft::encode_command,
 };
+
+fn command(number: u64, proposal: &Proposal) -> Command {
+    Command(encode_command(&ProposalId { minted: 1_000 + number, node: NodeId(7), number }, proposal))
+}
+
+pub(super) fn registration(number: u64) -> Command {
+    let instance = Instance { ip: format!("10.0.0.{number}").into(), port: 80, ..Instance::default() };
+    let service = ServiceKey::new("", "", "orders").expect("legal");
+    let operation = PersistentOperation::Register { service, instance: Box::new(instance) };
+    command(number, &Proposal::Instance(operation))
+}
+
+fn long(number: u64, length: usize) -> Command {
+    let description = Some("x".repeat(length).into());
+    let namespace = Namespace { id: "long".into(), name: "long".into(), description };
+    let create = NamespaceOperation::Create(namespace.clone());
+    let operation = if number == 0 { create } else { NamespaceOperation::Update(namespace) };
+    command(number, &Proposal::Namespace(operation))
+}
+
+fn entry(term: u64, index: u64, command: Command) -> Entry {
+    Entry { log_id: LogId::new(LeaderId::new(term, 1), index), payload: EntryPayload::Normal(command) }
+}
+
+pub(super) fn entries(term: u64, indices: Range<u64>) -> Vec<Entry> {
+    indices.map(|index| entry(term, index, registration(index))).collect()
+}
+
+pub(super) async fn append(log: &mut LogStore, entries: Vec<Entry>) {
+    log.blocking_append(entries).await.expect("is durable");
+}
+
+pub(super) async fn vote(log: &mut LogStore, term: u64) {
+    log.save_vote(&Vote { leader_id: LeaderId::new(term, 1), committed: false }).await.expect("is durable");
+}
+
+pub(super) async fn apply(machine: &mut StateMachine, entries: Vec<Entry>) {
+    try_apply(machine, entries).await.expect("applies");
+}
+
+async fn try_apply(machine: &mut StateMachine, entries: Vec<Entry>) -> std::io::Result<()> {
+    machine.apply(tokio_stream::iter(entries.into_iter().map(|entry| Ok((entry, None))))).await
+}
+
+pub(super) fn machine(store: &Store) -> StateMachine {
+    store.state_machine(Arc::new(Shown::default()))
+}
 
 /// Takes note of what it is to show.
 #[derive(Default)]
@@ -62,4 +113,155 @@ async fn the_database_passes_the_suite_of_openraft() {
 #[tokio::test]
 async fn memory_passes_the_suite_of_openraft() {
     DeterministicRng::<TokioRuntime>::scope(1, Suite::test_all(InMemory)).await.expect("passes");
+}
+
+fn ids(entries: &[Entry]) -> Vec<u64> {
+    entries.iter().map(|entry| entry.log_id.index).collect()
+}
+
+#[tokio::test]
+async fn values_of_any_length_are_kept_and_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = dir.path().join("raft");
+    let lengths = [0, 4_086, 4_087, 4_088, 60_000, 9_000, 1, 8_174];
+    let mut hash = 0;
+    for (index, length) in (0..).zip(lengths) {
+        let store = Store::open(&place).expect("opens");
+        assert_eq!(store.shared().view().state.hash(), hash);
+        let (mut log, mut machine) = (store.log(), machine(&store));
+        let all = log.try_get_log_entries(0..).await.expect("reads");
+        assert_eq!(ids(&all), (0..index).collect::<Vec<_>>());
+        append(&mut log, vec![entry(1, index, long(index, length))]).await;
+        apply(&mut machine, vec![entry(1, index, long(index, length))]).await;
+        store.keep("long", Bytes::from(vec![7; length])).await.expect("is kept");
+        assert_eq!(store.kept("long").expect("reads").map(|value| value.len()), Some(length));
+        hash = store.shared().view().state.hash();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_purged_behind_readers_leaves_no_hole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = dir.path().join("raft");
+    let store = Store::open(&place).expect("opens");
+    let mut log = store.log();
+    for first in (0..6_000).step_by(500) {
+        append(&mut log, entries(1, first..first + 500)).await;
+    }
+    let mut reader = log.get_log_reader().await;
+    let reads = tokio::spawn(async move {
+        loop {
+            let found = ids(&reader.try_get_log_entries(0..).await.expect("never a hole"));
+            assert!(found.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{found:?}");
+            if found.first() > Some(&5_000) {
+                return found;
+            }
+        }
+    });
+    for index in (0..5_900).step_by(700) {
+        log.purge(LogId::new(LeaderId::new(1, 1), index)).await.expect("purges");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(reads.await.expect("reads").last(), Some(&5_999));
+    // Whatever was not deleted yet is by the next start.
+    drop((log, store));
+    let store = Store::open(&place).expect("opens");
+    let found = store.log().try_get_log_entries(0..).await.expect("reads");
+    assert_eq!((found.len(), found[0].log_id.index), (399, 5_601));
+    assert!(store.disk.get(Tree::Log, &[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).expect("reads").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_applied_before_it_is_durable_here() {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (mut log, mut machine) = (store.log(), machine(&store));
+    disk.slow_down(Duration::from_secs(1));
+    let began = tokio::time::Instant::now();
+    log.append(entries(1, 0..3), openraft::storage::IOFlushed::noop()).await.expect("appends");
+    assert_eq!(ids(&log.try_get_log_entries(0..9).await.expect("reads")), [0, 1, 2]);
+    // Cut off and appended anew: the first barrier says nothing of what is there now.
+    log.truncate_after(Some(LogId::new(LeaderId::new(1, 1), 0))).await.expect("cuts");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    log.append(entries(2, 1..3), openraft::storage::IOFlushed::noop()).await.expect("appends");
+    apply(&mut machine, log.try_get_log_entries(0..9).await.expect("reads")).await;
+    assert_eq!(began.elapsed(), Duration::from_millis(1_500));
+    let cut = Store::in_memory(&disk.after_power_cut(), dir.path()).expect("opens");
+    assert_eq!(ids(&cut.log().try_get_log_entries(0..9).await.expect("reads")), [0, 1, 2]);
+    assert!(cut.shared().view().state.is_empty(), "nobody waited for the state, it is applied again");
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_acknowledging_and_applying() {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (mut log, mut machine) = (store.log(), machine(&store));
+    append(&mut log, entries(1, 0..2)).await;
+    apply(&mut machine, entries(1, 0..2)).await;
+    disk.fill();
+    let full = log.blocking_append(entries(1, 2..3)).await.expect_err("is full").to_string();
+    assert!(full.contains("no storage space"), "{full}");
+    let ballot = Vote { leader_id: LeaderId::new(9, 1), committed: false };
+    for _ in 0..2 {
+        assert!(log.save_vote(&ballot).await.expect_err("for good").to_string().contains("failed earlier"));
+        assert!(log.blocking_append(entries(1, 3..4)).await.is_err());
+    }
+    assert!(try_apply(&mut machine, entries(1, 2..3)).await.is_err());
+    assert_eq!(store.shared().view().meta.last_log_id.map(|id| id.index), Some(1), "what was applied is still shown");
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_stops_applying_and_changes_nothing() {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let mut machine = machine(&store);
+    let broken = vec![entry(1, 0, registration(1)), entry(1, 1, Command(Bytes::from_static(b"\xff")))];
+    let error = try_apply(&mut machine, broken).await.expect_err("stops").to_string();
+    assert!(error.contains("entry T1-N1.1"), "{error}");
+    assert!(store.shared().view().state.is_empty());
+}
+
+#[tokio::test]
+async fn an_installation_that_was_cut_off_begins_again() {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, &dir.path().join("leader")).expect("opens");
+    let mut leader = machine(&store);
+    apply(&mut leader, entries(1, 0..300)).await;
+    let sent = leader.get_snapshot_builder().await.build_snapshot().await.expect("is written");
+    // A follower that knows other things.
+    let (disk, place) = (MemoryDisk::default(), dir.path().join("follower"));
+    let store = Store::in_memory(&disk, &place).expect("opens");
+    let shown = Arc::new(Shown::default());
+    let mut follower = store.state_machine(shown.clone());
+    apply(&mut follower, vec![entry(1, 0, long(0, 10))]).await;
+    let mut receiving = store.snapshots().receive().expect("begins");
+    receiving.write(&sent.snapshot.read_at(0, usize::MAX).expect("reads")).expect("takes");
+    follower.install_snapshot(&sent.meta, receiving.finish()).await.expect("installs");
+    assert_eq!(shown.0.lock().len(), 1 + 1 + 300, "one namespace comes and goes, then instances come");
+    let hash = store.shared().view().state.hash();
+    // Cut off in the middle of the replacement.
+    let last = sent.meta.last_log_id.as_ref().map(crate::raft::codec::encode_log_id).expect("is of an entry");
+    let mark = prost::Message::encode_to_vec(&last).into();
+    record::write(&disk, Tree::Meta, [(b"installing".to_vec(), Some(mark))]).expect("writes");
+    record::remove(&disk, Tree::State, &[], None, 50).expect("removes");
+    let again = Store::in_memory(&disk, &place).expect("opens");
+    assert_eq!(again.shared().view().state.hash(), hash);
+    let again = Store::in_memory(&disk, &place).expect("opens");
+    assert_eq!((again.shared().view().state.hash(), again.shared().view().meta.clone()), (hash, sent.meta));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_being_sent_outlives_its_name() {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let mut machine = machine(&store);
+    apply(&mut machine, entries(1, 0..1)).await;
+    let first = machine.get_snapshot_builder().await.build_snapshot().await.expect("is written").snapshot;
+    let bytes = first.read_at(0, usize::MAX).expect("reads");
+    for index in 1..5 {
+        apply(&mut machine, entries(1, index..index + 1)).await;
+        machine.get_snapshot_builder().await.build_snapshot().await.expect("is written");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 2, "two are kept");
+    assert_eq!(first.read_at(0, usize::MAX).expect("reads"), bytes);
 }
