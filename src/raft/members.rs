@@ -10,7 +10,7 @@ use crate::{
     raft::{
         Failure,
         group::{Group, Running},
-        types::Member,
+        types::{Member, RaftMetrics},
     },
 };
 
@@ -19,7 +19,8 @@ const CATCHING_UP: Duration = Duration::from_secs(50);
 /// How long agreeing on another set of voters may take.
 const AGREEING: Duration = Duration::from_secs(5);
 /// How long another member may take to lead.
-const TRANSFERRING: Duration = Duration::from_secs(3);
+const TRANSFERRING: Duration = Duration::from_secs(8);
+const TRANSFER_TRY: Duration = Duration::from_secs(2);
 /// How long a whole change may take for who asked for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause before the leader is looked for again.
@@ -130,9 +131,19 @@ impl Group {
         } else {
             running.member_at(address).ok_or_else(|| Refusal::no_member(address))?.0
         };
-        running.raft.trigger().transfer_leader(to).await.map_err(Refusal::because)?;
-        let moved = running.raft.wait(Some(TRANSFERRING)).current_leader(to, "leadership moves").await;
-        moved.map(|_| to).map_err(|_| Refusal::Because("the other member does not lead yet".into()))
+        let deadline = Instant::now() + TRANSFERRING;
+        let own = running.place.id;
+        // One that lacks the newest entries at that moment is asked again: writes go on meanwhile.
+        while running.leader().is_some_and(|(id, _)| id == own) && Instant::now() < deadline {
+            running.raft.trigger().transfer_leader(to).await.map_err(Refusal::because)?;
+            let moved = |metrics: &RaftMetrics| metrics.current_leader.is_some_and(|leader| leader != own);
+            // Whether it did is looked at next.
+            let _ = running.raft.wait(Some(TRANSFER_TRY)).metrics(moved, "leadership moves").await;
+        }
+        match running.leader() {
+            Some((id, _)) if id == to || (address.is_empty() && id != own) => Ok(to),
+            _ => Err(Refusal::Because("the other member does not lead yet; try again".into())),
+        }
     }
 }
 
