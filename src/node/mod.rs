@@ -204,12 +204,7 @@ impl Node {
                 self.check_recovered(&service)?;
                 Ok(Reply::Instance(self.registry.instance(&service, &address)))
             }
-            Input::Instances { service } => {
-                self.check_recovered(&service)?;
-                let visible = self.registry.visible(&service);
-                let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
-                Ok(Reply::Instances(copied))
-            }
+            Input::Instances { service } => self.instances(&service),
             Input::List { group, page, size } => {
                 let (count, names) = self.registry.list(&group, page, size);
                 Ok(Reply::Names(count, names))
@@ -229,10 +224,7 @@ impl Node {
             Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
             Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
             Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
-            Input::Mint { service, mut instance } => {
-                self.mint(now, &service, std::slice::from_mut(&mut *instance));
-                Ok(Reply::Minted(instance))
-            }
+            Input::Mint { service, instance } => Ok(self.minted(now, &service, instance)),
             Input::Judge(proposal) => Ok(Reply::Judged(self.registry.judge(&proposal)?)),
             Input::Agreed(changes) => Ok(self.agreed(now, changes)),
             Input::Forgettable { after } => {
@@ -402,6 +394,13 @@ impl Node {
     /// The numbers of a service and a client that are there.
     fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
         self.registry.find(service).zip(self.registry.client_no(client))
+    }
+
+    fn instances(&self, service: &ServiceKey) -> Result<Reply, Rejection> {
+        self.check_recovered(service)?;
+        let visible = self.registry.visible(service);
+        let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
+        Ok(Reply::Instances(copied))
     }
 
     fn client(&self, now: Now, client: &ClientId) -> Option<(Box<ClientDetail>, Millis)> {
