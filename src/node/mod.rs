@@ -191,15 +191,8 @@ impl Node {
             Input::Deregister { client, service } => self.deregister(now, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
             Input::Poll(poll) => self.polled(now, poll),
-            Input::Unsubscribe { client, service, clusters } => {
-                self.apply(now, Command::Unsubscribe { client, service: service.clone() })?;
-                let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
-                Ok(Reply::View(self.view(now, &service, &selection)))
-            }
-            Input::Query { service, selection } => {
-                self.check_recovered(&service)?;
-                Ok(Reply::View(self.view(now, &service, &selection)))
-            }
+            Input::Unsubscribe { client, service, clusters } => self.unsubscribe(now, client, &service, &clusters),
+            Input::Query { service, selection } => self.query(now, &service, &selection),
             Input::Instance { service, address } => {
                 self.check_recovered(&service)?;
                 Ok(Reply::Instance(self.registry.instance(&service, &address)))
@@ -380,6 +373,23 @@ impl Node {
         self.apply(now, Command::Subscribe { client: client.clone(), service: service.clone(), subscriber })?;
         let (service, client) = self.numbers(service, client).expect("just subscribed");
         Ok(Reply::View(self.answer(now, service, client, &selection)))
+    }
+
+    fn unsubscribe(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        service: &ServiceKey,
+        clusters: &str,
+    ) -> Result<Reply, Rejection> {
+        self.apply(now, Command::Unsubscribe { client, service: service.clone() })?;
+        let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only: false };
+        Ok(Reply::View(self.view(now, service, &selection)))
+    }
+
+    fn query(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> Result<Reply, Rejection> {
+        self.check_recovered(service)?;
+        Ok(Reply::View(self.view(now, service, selection)))
     }
 
     /// What a subscriber is answered with: later pushes carry later stamps.
