@@ -4,6 +4,8 @@
 //! are gRPC failures. Has no rules of its own: what is legal is `wire`'s, what it means is the node's.
 
 mod request;
+#[cfg(test)]
+mod request_test;
 mod status;
 mod stream;
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{Agreed, AgreedChange, AgreedKey, Flag, Now, ServiceKey, Span, Switch},
+    model::{Agreed, AgreedChange, AgreedKey, Flag, Instance, Now, ServiceKey, Span, Switch},
     node::{Cause, Node, Rejection, Reply},
     registry::Command,
 };
@@ -28,6 +28,12 @@ impl Node {
             }
         }
         Reply::Done
+    }
+
+    /// An instance that may be proposed.
+    pub(super) fn minted(&mut self, now: Now, service: &ServiceKey, mut instance: Box<Instance>) -> Reply {
+        self.mint(now, service, std::slice::from_mut(&mut *instance));
+        Reply::Minted(instance)
     }
 
     /// Sets a switch on this node.

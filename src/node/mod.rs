@@ -200,25 +200,13 @@ impl Node {
             Input::Deregister { client, service } => self.deregister(now, client, service),
             Input::Subscribe { client, service, clusters } => self.subscribe(now, &client, &service, clusters),
             Input::Poll(poll) => self.polled(now, poll),
-            Input::Unsubscribe { client, service, clusters } => {
-                self.apply(now, Command::Unsubscribe { client, service: service.clone() })?;
-                let selection = Selection { filter: ClusterFilter::parse(&clusters), healthy_only: false };
-                Ok(Reply::View(self.view(now, &service, &selection)))
-            }
-            Input::Query { service, selection } => {
-                self.check_recovered(&service)?;
-                Ok(Reply::View(self.view(now, &service, &selection)))
-            }
+            Input::Unsubscribe { client, service, clusters } => self.unsubscribe(now, client, &service, &clusters),
+            Input::Query { service, selection } => self.query(now, &service, &selection),
             Input::Instance { service, address } => {
                 self.check_recovered(&service)?;
                 Ok(Reply::Instance(self.registry.instance(&service, &address)))
             }
-            Input::Instances { service } => {
-                self.check_recovered(&service)?;
-                let visible = self.registry.visible(&service);
-                let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
-                Ok(Reply::Instances(copied))
-            }
+            Input::Instances { service } => self.instances(&service),
             Input::List { group, page, size } => {
                 let (count, names) = self.registry.list(&group, page, size);
                 Ok(Reply::Names(count, names))
@@ -238,10 +226,7 @@ impl Node {
             Input::Subscribers { service } => Ok(Reply::Subscribers(self.registry.subscriber_details(&service))),
             Input::Clients { after } => Ok(Reply::Clients(self.registry.clients(after.as_ref()))),
             Input::Client(client) => Ok(Reply::Client(self.client(now, &client))),
-            Input::Mint { service, mut instance } => {
-                self.mint(now, &service, std::slice::from_mut(&mut *instance));
-                Ok(Reply::Minted(instance))
-            }
+            Input::Mint { service, instance } => Ok(self.minted(now, &service, instance)),
             Input::Judge(proposal) => Ok(Reply::Judged(self.registry.judge(&proposal)?)),
             Input::Agreed(changes) => Ok(self.agreed(now, changes)),
             Input::Forgettable { after } => {
@@ -401,6 +386,23 @@ impl Node {
         Ok(Reply::View(self.answer(now, service, client, &selection)))
     }
 
+    fn unsubscribe(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        service: &ServiceKey,
+        clusters: &str,
+    ) -> Result<Reply, Rejection> {
+        self.apply(now, Command::Unsubscribe { client, service: service.clone() })?;
+        let selection = Selection { filter: ClusterFilter::parse(clusters), healthy_only: false };
+        Ok(Reply::View(self.view(now, service, &selection)))
+    }
+
+    fn query(&mut self, now: Now, service: &ServiceKey, selection: &Selection) -> Result<Reply, Rejection> {
+        self.check_recovered(service)?;
+        Ok(Reply::View(self.view(now, service, selection)))
+    }
+
     /// What a subscriber is answered with: later pushes carry later stamps.
     fn answer(&mut self, now: Now, service: ServiceNo, client: ClientNo, selection: &Selection) -> View {
         let above = self.push.last_stamp(service, client);
@@ -413,6 +415,13 @@ impl Node {
     /// The numbers of a service and a client that are there.
     fn numbers(&self, service: &ServiceKey, client: &ClientId) -> Option<(ServiceNo, ClientNo)> {
         self.registry.find(service).zip(self.registry.client_no(client))
+    }
+
+    fn instances(&self, service: &ServiceKey) -> Result<Reply, Rejection> {
+        self.check_recovered(service)?;
+        let visible = self.registry.visible(service);
+        let copied = visible.map(|all| all.map(|(client, one)| (client.clone(), one.into_owned())).collect());
+        Ok(Reply::Instances(copied))
     }
 
     fn client(&self, now: Now, client: &ClientId) -> Option<(Box<ClientDetail>, Millis)> {

@@ -22,6 +22,7 @@ class Client:
     datagrams = False  # whether its listener is fed by datagrams too
     hears_empty = True  # whether its listener is told that the last instance left
     maintains = ()  # what it can do for operators
+    keeps = False  # whether its program registers persistent instances
 
     def __init__(self, name, source, **traits):
         self.name = name
@@ -96,7 +97,7 @@ class Java(Client):
     one_at_a_time = threading.Lock()  # Maven's local repository is not made for two
 
     def __init__(self, version, **traits):
-        super().__init__(f"java-{version}", "java", maintains=("instances", "services"), **traits)
+        super().__init__(f"java-{version}", "java", maintains=("instances", "services"), keeps=True, **traits)
         self.version = version
 
     def build(self, seconds):
@@ -135,9 +136,9 @@ class Node(Client):
 
 # In this order each client over gRPC publishes for the next one.
 ALL = [
-    Python("python", "python"),
+    Python("python", "python", keeps=True),
     Java("2.5.1"),
-    Go("go", "go"),
+    Go("go", "go", keeps=True),
     Java("3.0.3"),
     Python("python-http", "python-http", beats=(1, 5, 8), maintains=("instances",)),
     # Its first beat comes up to 10 s after the start, whatever the instance says.

@@ -7,7 +7,7 @@ use prost::Message;
 use roster::{
     model::{Instance, ServiceKey, limits},
     proto::Payload,
-    wire::{self, InstanceOperation, Refusal, Request, RequestType, ServiceInfo},
+    wire::{self, InstanceOperation, PersistentInstanceOperation, Refusal, Request, RequestType, ServiceInfo},
 };
 use serde_json::Value;
 
@@ -80,6 +80,16 @@ fn accepted(request: &Request) {
             if let InstanceOperation::Register(instance) = operation {
                 legal(instance);
                 shown(service, std::slice::from_ref(instance));
+            }
+        }
+        Request::PersistentInstance(service, operation) => {
+            named(service);
+            match operation {
+                PersistentInstanceOperation::Register(instance) => {
+                    legal(instance);
+                    shown(service, std::slice::from_ref(instance));
+                }
+                PersistentInstanceOperation::Deregister { ip, .. } => assert!(length(ip) <= limits::IP, "{ip}"),
             }
         }
         Request::Batch(service, content) => {

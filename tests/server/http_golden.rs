@@ -7,6 +7,7 @@ mod case;
 mod clients;
 mod compare;
 mod deviations;
+mod divided;
 mod lists;
 mod run;
 mod send;

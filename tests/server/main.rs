@@ -10,5 +10,6 @@ mod http_limits;
 mod listing;
 mod openapi;
 mod operator;
+mod persistent;
 mod sdk;
 mod support;

@@ -160,3 +160,22 @@ async fn a_client_that_lost_its_connection_comes_back_with_all_it_had() {
     listener.told(&[(1, "b")]).await;
     node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persistent_instance_outlives_the_client_that_registered_it() {
+    let node = Node::start_with(|_| {}).await;
+    let (publisher, watcher) = (client(&node).await, client(&node).await);
+    let listener = subscribe(&watcher, "store").await;
+    let kept = ServiceInstance { ephemeral: false, ..instance(1, "a") };
+    publisher.register_instance("store".to_owned(), None, kept.clone()).await.expect("registers");
+    listener.told(&[(1, "a")]).await;
+    let passing = publisher.register_instance("store".to_owned(), None, instance(2, "a")).await;
+    assert!(passing.is_err(), "of the other kind");
+
+    drop(publisher);
+    assert_eq!(all(&watcher, "store", &[]).await, [(1, "a".to_owned())]);
+    let other = client(&node).await;
+    other.deregister_instance("store".to_owned(), None, kept).await.expect("anybody takes it back");
+    listener.told(&[]).await;
+    node.stop().await;
+}

@@ -57,7 +57,7 @@ pub(super) const REGISTER_OR_BEAT: Operation = Operation {
     name: "registerOrBeatInstance",
     summary: "Publishes an instance of a service, or says that it is alive.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, HEALTHY, ENABLED, EPHEMERAL, METADATA, HEART_BEAT],
-    faults: &[],
+    faults: &[503, 504],
     run: register_or_beat,
 };
 

@@ -51,7 +51,7 @@ const UPDATE: Operation = Operation {
     name: "updateCluster",
     summary: "Replaces what is set on a cluster of a service.",
     params: &[SERVICE, CLUSTER.required(), CHECK_PORT, USE_INSTANCE_PORT, CHECKER, NAMESPACE, GROUP, METADATA],
-    faults: &[],
+    faults: &[503, 504],
     run: update,
 };
 
@@ -59,7 +59,7 @@ const FIND: Operation = Operation {
     name: "setHealth",
     summary: "Says whether a persistent instance is healthy, in a cluster whose checker is NONE.",
     params: &[HEALTHY.required(), SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER],
-    faults: &[],
+    faults: &[503, 504],
     run: find,
 };
 

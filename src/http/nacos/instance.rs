@@ -48,7 +48,7 @@ const REGISTER: Operation = Operation {
     name: "registerInstance",
     summary: "Publishes an instance of a service, in place of what the same address published there before.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, HEALTHY, ENABLED, EPHEMERAL, METADATA],
-    faults: &[500],
+    faults: &[500, 503, 504],
     run: register,
 };
 
@@ -56,7 +56,7 @@ const DEREGISTER: Operation = Operation {
     name: "deregisterInstance",
     summary: "Takes an instance back. Nothing to take back is no fault.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, EPHEMERAL],
-    faults: &[],
+    faults: &[503, 504],
     run: deregister,
 };
 

@@ -45,7 +45,7 @@ const REPLACE: Operation = Operation {
     summary: "Sets weight, `enabled` and labels of an instance, in place of what was set before. What is left out is \
               reset. The client's own publication stays as it is beneath.",
     params: &[SERVICE, IP, PORT, NAMESPACE, GROUP, CLUSTER, WEIGHT, ENABLED, EPHEMERAL, METADATA],
-    faults: &[],
+    faults: &[503, 504],
     run: replace,
 };
 
@@ -70,7 +70,7 @@ const AMEND: Operation = Operation {
         METADATA.only(&[V1, V3]),
         METADATA.required().only(&[V2]),
     ],
-    faults: &[404],
+    faults: &[404, 503, 504],
     run: amend,
 };
 
@@ -92,7 +92,7 @@ const MERGE: Operation = Operation {
     name: "addInstancesMetadata",
     summary: "Adds labels to what is set on instances.",
     params: BATCH,
-    faults: &[],
+    faults: &[503, 504],
     run: merge,
 };
 
@@ -100,7 +100,7 @@ const REMOVE: Operation = Operation {
     name: "removeInstancesMetadata",
     summary: "Removes labels, by key, from what is set on instances. Labels their clients publish stay.",
     params: BATCH,
-    faults: &[],
+    faults: &[503, 504],
     run: remove,
 };
 

@@ -81,7 +81,7 @@ const CREATE: Operation = Operation {
     name: "createService",
     summary: "Makes a service before anybody publishes to it.",
     params: &[EMPTY, NAMESPACE, GROUP, THRESHOLD, METADATA, SELECTOR, EPHEMERAL],
-    faults: &[500],
+    faults: &[500, 503, 504],
     run: create,
 };
 
@@ -89,17 +89,17 @@ const UPDATE: Operation = Operation {
     name: "updateService",
     summary: "Replaces what is set on a service: threshold, labels and selector together.",
     params: &[EMPTY, THRESHOLD.required().only(&[V1]), THRESHOLD.only(&[V2, V3]), NAMESPACE, GROUP, METADATA, SELECTOR],
-    faults: &[500],
+    faults: &[500, 503, 504],
     run: update,
 };
 
-const CONSOLE_UPDATE: Operation = Operation { faults: &[404, 500], run: console_update, ..UPDATE };
+const CONSOLE_UPDATE: Operation = Operation { faults: &[404, 500, 503, 504], run: console_update, ..UPDATE };
 
 const REMOVE: Operation = Operation {
     name: "removeService",
     summary: "Removes a service without instances, with all that is set on it.",
     params: &[EMPTY, NAMESPACE, GROUP],
-    faults: &[],
+    faults: &[503, 504],
     run: remove,
 };
 

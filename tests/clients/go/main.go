@@ -85,6 +85,8 @@ type publisher struct {
 	ip      string
 	port    uint64
 	version int
+	// Whether its instance lives by this client.
+	ephemeral bool
 }
 
 func (p *publisher) instance(port uint64, cluster string, healthy bool) vo.RegisterInstanceParam {
@@ -95,7 +97,7 @@ func (p *publisher) instance(port uint64, cluster string, healthy bool) vo.Regis
 		ClusterName: cluster,
 		Healthy:     healthy,
 		Enable:      true,
-		Ephemeral:   true,
+		Ephemeral:   p.ephemeral,
 		Weight:      float64(p.version),
 		Metadata:    map[string]string{"version": strconv.Itoa(p.version)},
 	}
@@ -117,7 +119,7 @@ func (p *publisher) do(words []string) (bool, error) {
 		return p.naming.UpdateInstance(vo.UpdateInstanceParam(p.first()))
 	case "deregister":
 		return p.naming.DeregisterInstance(vo.DeregisterInstanceParam{
-			ServiceName: p.service, Ip: p.ip, Port: p.port, Cluster: "DEFAULT", Ephemeral: true,
+			ServiceName: p.service, Ip: p.ip, Port: p.port, Cluster: "DEFAULT", Ephemeral: p.ephemeral,
 		})
 	case "batch":
 		return p.batch(p.first(), p.second())
@@ -127,9 +129,9 @@ func (p *publisher) do(words []string) (bool, error) {
 	return false, fmt.Errorf("unknown command")
 }
 
-func publish(naming naming_client.INamingClient, service, address string) {
+func publish(naming naming_client.INamingClient, service, address string, ephemeral bool) {
 	ip, port := split(address)
-	p := &publisher{naming, service, ip, port, 1}
+	p := &publisher{naming, service, ip, port, 1, ephemeral}
 	if done, err := p.do([]string{"register"}); !done {
 		log.Fatalf("register returned %v, %v", done, err)
 	}
@@ -180,8 +182,8 @@ func main() {
 	server, role, service := os.Args[1], os.Args[2], os.Args[3]
 	naming := connect(server)
 	switch role {
-	case "publish":
-		publish(naming, service, os.Args[4])
+	case "publish", "keep":
+		publish(naming, service, os.Args[4], role == "publish")
 	case "watch":
 		watch(naming, service)
 	case "query":

@@ -54,8 +54,9 @@ async def connect(server):
 
 
 class Publisher:
-    def __init__(self, naming, service, address):
+    def __init__(self, naming, service, address, ephemeral):
         self.naming = naming
+        self.ephemeral = ephemeral
         self.service = service
         self.ip, port = address.split(":")
         self.port = int(port)
@@ -69,6 +70,7 @@ class Publisher:
             cluster_name=cluster,
             healthy=healthy,
             weight=self.version,
+            ephemeral=self.ephemeral,
             metadata={"version": str(self.version)},
         )
 
@@ -84,7 +86,13 @@ class Publisher:
 
     async def deregister(self):
         return await self.naming.deregister_instance(
-            DeregisterInstanceParam(service_name=self.service, ip=self.ip, port=self.port, cluster_name="DEFAULT")
+            DeregisterInstanceParam(
+                service_name=self.service,
+                ip=self.ip,
+                port=self.port,
+                cluster_name="DEFAULT",
+                ephemeral=self.ephemeral,
+            )
         )
 
     async def batch(self):
@@ -99,8 +107,12 @@ class Publisher:
         )
 
 
-async def publish(naming, service, address):
-    publisher = Publisher(naming, service, address)
+async def keep(naming, service, address):
+    await publish(naming, service, address, ephemeral=False)
+
+
+async def publish(naming, service, address, ephemeral=True):
+    publisher = Publisher(naming, service, address, ephemeral)
     if not await publisher.register():
         raise RuntimeError("register returned False")
     say("READY")
@@ -141,7 +153,7 @@ async def query(naming, service):
 
 async def main(server, role, service, *address):
     naming = await connect(server)
-    await {"publish": publish, "watch": watch, "query": query}[role](naming, service, *address)
+    await {"publish": publish, "keep": keep, "watch": watch, "query": query}[role](naming, service, *address)
     await naming.shutdown()
 
 

@@ -7,6 +7,7 @@ use roster::{
     connection::Connections,
     http::{self, Api, Process},
     metrics::Metrics,
+    raft::Agreement,
     runtime::{DataDir, Runtime},
 };
 use tokio::{runtime::Builder, sync::watch, task::JoinSet};
@@ -39,6 +40,21 @@ pub fn run(cases: &[Arc<Case>]) -> Vec<Ran> {
 
 /// Does something with a node of its own in paused time. Blocks.
 pub fn on_node<T, F: Future<Output = T>>(act: impl FnOnce(Target) -> F) -> T {
+    on_node_of(alone, act)
+}
+
+/// A group of the node alone.
+pub fn alone(runtime: &Arc<Runtime>) -> Arc<dyn Agreement> {
+    let alone = Alone::new(runtime.clone());
+    tokio::spawn(alone.clone().forget());
+    alone
+}
+
+/// The same with a node of this group.
+pub fn on_node_of<T, F: Future<Output = T>>(
+    group: impl FnOnce(&Arc<Runtime>) -> Arc<dyn Agreement>,
+    act: impl FnOnce(Target) -> F,
+) -> T {
     let paused = Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     paused.block_on(async {
         let directory = tempfile::tempdir().expect("a directory for the node");
@@ -55,14 +71,12 @@ pub fn on_node<T, F: Future<Output = T>>(act: impl FnOnce(Target) -> F) -> T {
         let metrics = Metrics::install().expect("metrics");
         let (_running, stopping) = watch::channel(false);
         let process = Process { stopping, log: None };
-        let alone = Alone::new(runtime.clone());
-        tokio::spawn(alone.clone().forget());
         let target = Target::Handlers(http::router(
             Api::new(
                 connections,
                 metrics,
                 roster::peer::Peers::new(runtime.clone(), &roster::peer::Settings::default()).expect("no members"),
-                alone.clone(),
+                group(&runtime),
                 process,
             ),
             &settings.http,

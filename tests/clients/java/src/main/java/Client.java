@@ -32,7 +32,10 @@ public class Client {
             Properties server = server(args[0]);
             NamingService naming = NamingFactory.createNamingService(server);
             switch (args[1]) {
-                case "publish" -> new Publisher(naming, server, service, args[3], args.length > 4 ? args[4] : "").run();
+                case "publish", "keep" -> {
+                    String beats = args.length > 4 ? args[4] : "";
+                    new Publisher(naming, server, service, args[3], beats, args[1].equals("publish")).run();
+                }
                 case "watch" -> watch(naming, service);
                 case "query" -> query(naming, service);
                 default -> throw new IllegalArgumentException(args[1]);
@@ -87,9 +90,12 @@ public class Client {
         final String ip;
         final int port;
         final Map<String, String> metadata = new HashMap<>();
+        final boolean ephemeral;
         int version = 1;
 
-        Publisher(NamingService naming, Properties server, String service, String address, String beats) {
+        Publisher(NamingService naming, Properties server, String service, String address, String beats,
+                boolean ephemeral) {
+            this.ephemeral = ephemeral;
             this.naming = naming;
             this.server = server;
             this.service = service;
@@ -106,6 +112,7 @@ public class Client {
             instance.setClusterName(cluster);
             instance.setHealthy(healthy);
             instance.setWeight(version);
+            instance.setEphemeral(ephemeral);
             metadata.put("version", String.valueOf(version));
             instance.setMetadata(Map.copyOf(metadata));
             return instance;
