@@ -59,14 +59,23 @@ enum Next {
 }
 
 impl Group {
-    /// Seeks a place for as long as this node has not begun in one. Returns when it has.
+    /// Seeks a place for as long as this node is no voter. Returns when it is one.
     pub(super) async fn seek(self: &Arc<Self>) {
         let mut pause = FIRST_PAUSE;
         let mut told = String::new();
         loop {
             let running = self.running().ok();
-            if running.as_ref().is_some_and(|running| running.begun()) {
+            let begun = running.as_ref().filter(|running| running.begun());
+            if begun.is_some_and(|running| running.votes()) {
                 return;
+            }
+            // The leader that let this node in may have died before it made it a voter.
+            if let Some((_, leader)) = begun.and_then(|running| running.leader()) {
+                sleep(LONGEST_PAUSE.mul_f64(self.jitter())).await;
+                if begun.is_some_and(|running| !running.votes()) {
+                    self.ask_to_join(&leader.address).await;
+                }
+                continue;
             }
             match self.next(running.as_deref()).await {
                 Next::Wait(why) => {
@@ -156,14 +165,10 @@ impl Group {
         Ok(network::over(channel, self.calls().stamp()))
     }
 
-    /// Which node is at an address, if it is empty.
-    pub(super) async fn empty_node_at(&self, address: &str) -> Result<NodeId, String> {
+    /// Which node is at an address, and whether it has begun in a group.
+    pub(super) async fn node_at(&self, address: &str) -> Result<(NodeId, bool), String> {
         let said = status(self.unnamed(address)?, address.into()).await?;
-        if said.begun {
-            Err(format!("{address} has data of a group; empty its directory first"))
-        } else {
-            Ok(said.node)
-        }
+        Ok((said.node, said.begun))
     }
 
     /// Returns when the others went on without this node. Nobody tells who is removed: the members that are left do not call it.

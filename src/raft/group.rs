@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Weak, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -103,6 +103,8 @@ pub(super) enum Part {
 
 /// The group, as this node has it.
 pub struct Group {
+    /// For what goes on when nobody waits for it.
+    this: Weak<Self>,
     runtime: Arc<Runtime>,
     peers: Arc<Peers>,
     calls: Arc<dyn Calls>,
@@ -114,7 +116,7 @@ pub struct Group {
     /// Held while a place is given.
     pub(super) placing: tokio::sync::Mutex<()>,
     /// Held by the leader while members change.
-    pub(super) changing: tokio::sync::Mutex<()>,
+    pub(super) changing: Arc<tokio::sync::Mutex<()>>,
     numbers: AtomicU64,
     under_way: Semaphore,
     led: Semaphore,
@@ -125,7 +127,8 @@ impl Group {
     /// The group of this node, not started yet.
     pub fn new(runtime: Arc<Runtime>, peers: Arc<Peers>, origin: Origin, settings: Settings) -> Arc<Self> {
         let calls: Arc<dyn Calls> = peers.clone();
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             runtime,
             peers,
             calls,
@@ -134,7 +137,7 @@ impl Group {
             part: watch::Sender::new(Part::Waiting(NOT_STARTED.into())),
             moved: Notify::new(),
             placing: tokio::sync::Mutex::default(),
-            changing: tokio::sync::Mutex::default(),
+            changing: Arc::default(),
             numbers: AtomicU64::default(),
             under_way: Semaphore::new(UNDER_WAY),
             led: Semaphore::new(LED),
@@ -145,6 +148,10 @@ impl Group {
     /// What is served on the cluster port.
     pub fn routes(self: &Arc<Self>) -> Routes {
         Routes::new(service::server(self.clone()))
+    }
+
+    pub(super) fn own(&self) -> Arc<Self> {
+        self.this.upgrade().expect("whoever calls it holds it")
     }
 
     pub(super) fn runtime(&self) -> &Arc<Runtime> {
@@ -274,6 +281,11 @@ impl Running {
         let id = metrics.current_leader?;
         let member = metrics.membership_config.get_node(&id).cloned()?;
         Some((id, member))
+    }
+
+    /// Whether it is a voter, as far as it knows.
+    pub(super) fn votes(&self) -> bool {
+        self.metrics().membership_config.voter_ids().any(|voter| voter == self.place.id)
     }
 
     /// Numbers of the members that most agreed on, and the index of the entry that said so.

@@ -65,26 +65,35 @@ impl Group {
         if leader != Some(running.place.id) {
             return Answer::NotLeader(proto::NotLeader { leader });
         }
-        let Ok(_changing) = self.changing.try_lock() else {
+        let Ok(changing) = self.changing.clone().try_lock_owned() else {
             return Answer::Refused("members are being changed already".into());
         };
-        let done = match change {
-            Change::Join(join) => self.join(&running, &join.address).await,
-            Change::Leave(leave) => self.leave(&running, &leave.address).await,
-            Change::Transfer(to) => self.transfer(&running, &to.address).await,
-        };
-        match done {
-            Ok(id) => Answer::Done(id),
-            Err(Refusal::NotLeader) => Answer::NotLeader(proto::NotLeader { leader: None }),
-            Err(Refusal::Because(why)) => Answer::Refused(why),
+        // What is begun is ended, whoever asked for it goes away: a node that joins does once it has its place.
+        let group = self.own();
+        let done = tokio::spawn(async move {
+            let _changing = changing;
+            match change {
+                Change::Join(join) => group.join(&running, &join.address).await,
+                Change::Leave(leave) => group.leave(&running, &leave.address).await,
+                Change::Transfer(to) => group.transfer(&running, &to.address).await,
+            }
+        });
+        match done.await {
+            Ok(Ok(id)) => Answer::Done(id),
+            Ok(Err(Refusal::NotLeader)) => Answer::NotLeader(proto::NotLeader { leader: None }),
+            Ok(Err(Refusal::Because(why))) => Answer::Refused(why),
+            Err(panic) => Answer::Refused(panic.to_string()),
         }
     }
 
     async fn join(&self, running: &Arc<Running>, address: &str) -> Result<u64, Refusal> {
-        let node = self.empty_node_at(address).await?;
+        let (node, begun) = self.node_at(address).await?;
         let known = running.member_at(address);
         let id = match known {
             Some((id, member)) if member.node == node => id,
+            _ if begun => {
+                return Err(Refusal::Because(format!("{address} has data of a group; empty its directory first")));
+            }
             other => {
                 if let Some((old, _)) = other {
                     tracing::info!(address, old, "the node at this address is another one now");
@@ -141,8 +150,11 @@ impl Group {
             let _ = running.raft.wait(Some(TRANSFER_TRY)).metrics(moved, "leadership moves").await;
         }
         match running.leader() {
-            Some((id, _)) if id == to || (address.is_empty() && id != own) => Ok(to),
-            _ => Err(Refusal::Because("the other member does not lead yet; try again".into())),
+            Some((id, _)) if id == to || (address.is_empty() && id != own) => Ok(id),
+            leader => {
+                let leads = leader.map_or("nobody".into(), |(_, leader)| leader.address);
+                Err(Refusal::Because(format!("it was asked to lead, but now {leads} does; try again")))
+            }
         }
     }
 }

@@ -207,6 +207,7 @@ impl RaftNetworkV2<TypeConfig> for Line {
             target: Some(self.target()),
             from: Some(encode_vote(rpc.from_leader())),
             last: rpc.last_log_id().map(encode_log_id),
+            to: *rpc.to_node_id(),
         };
         let patience = option.hard_ttl();
         let transfer = |mut client: Client| async move { client.transfer(request(message, patience)).await };

@@ -182,7 +182,7 @@ impl Raft for Service {
         let request = request.into_inner();
         let running = self.meant(request.target)?;
         let from = readable(decode_vote(request.from))?;
-        let rpc = TransferLeaderRequest::new(from, running.place.id, request.last.map(decode_log_id));
+        let rpc = TransferLeaderRequest::new(from, request.to, request.last.map(decode_log_id));
         let refusal = match running.raft.handle_transfer_leader(rpc).await.map_err(failed)? {
             Ok(()) => None,
             Err(TransferLeaderError::VoteChanged { actual, .. }) => Some(Refusal::Vote(encode_vote(&actual))),
