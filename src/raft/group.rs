@@ -20,7 +20,7 @@ use crate::{
         place::{Place, PlaceFile},
         service,
         state_machine::{Shared, StateMachine},
-        store::Snapshots,
+        store::{LogStore, Snapshots},
         types::{Member, RaftMetrics, TypeConfig},
     },
     runtime::Runtime,
@@ -86,6 +86,7 @@ pub(super) struct Running {
     /// What is applied.
     pub(super) shared: Arc<Shared>,
     pub(super) snapshots: Snapshots,
+    pub(super) log: LogStore,
 }
 
 /// What this node is to the group.
@@ -271,8 +272,8 @@ impl Running {
 
     /// Whether it has voted or has anything in its log.
     pub(super) fn begun(&self) -> bool {
-        let metrics = self.metrics();
-        metrics.last_log_index.is_some() || metrics.current_term > 0
+        // What raft says of itself is only right once it has looked.
+        self.log.is_begun()
     }
 
     /// Who leads, as far as this node knows.

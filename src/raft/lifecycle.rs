@@ -149,7 +149,7 @@ impl Group {
         let machine = store.state_machine(Arc::new(Shown(self.runtime().clone())));
         let raft = Raft::new(place.id, config, network, store.log(), machine).await;
         let raft = raft.map_err(|error| error.to_string())?;
-        let running = Arc::new(Running { raft, place, shared, snapshots: store.snapshots() });
+        let running = Arc::new(Running { raft, place, shared, snapshots: store.snapshots(), log: store.log() });
         self.set_part(Part::Running(running.clone()));
         Ok(running)
     }

@@ -57,7 +57,7 @@ async fn a_fourth_node_joins_and_the_leader_leaves_while_writes_go_on() {
     let led = leader(&cluster.nodes).await;
     let writer = (led + 1) % 3;
     for port in 60_000..60_200 {
-        assert_eq!(put(&cluster.nodes[writer], "old", port, 1).await, Told::Done);
+        assert_eq!(put(&cluster.nodes[writer].address, "old", port, 1).await, Told::Done);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let writing = tokio::spawn(write(cluster.nodes[writer].address.clone(), stop.clone()));
@@ -94,7 +94,7 @@ async fn a_node_alone_grows_to_three_and_leadership_moves_on_request() {
     first.ready().await;
     let alone = std::slice::from_ref(&first);
     leader(alone).await;
-    assert_eq!(put(&first, "ledger", 1, 1).await, Told::Done);
+    assert_eq!(put(&first.address, "ledger", 1, 1).await, Told::Done);
     let (second, _second) = joining(&first.address);
     let (third, _third) = joining(&first.address);
     let all = [&first, &second, &third];
@@ -109,6 +109,6 @@ async fn a_node_alone_grows_to_three_and_leadership_moves_on_request() {
         (raft["role"] == "leader" && raft["id"].as_u64() == id).then_some(())
     })
     .await;
-    assert_eq!(put(&third, "ledger", 2, 1).await, Told::Done);
+    assert_eq!(put(&third.address, "ledger", 2, 1).await, Told::Done);
     all_show(&all, "ledger", &Ports::from([1, 2]), DEADLINE).await;
 }

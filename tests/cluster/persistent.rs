@@ -18,7 +18,7 @@ fn ports(all: impl IntoIterator<Item = u16>) -> Ports {
 }
 
 async fn put_done(node: &Node, service: &str, port: u16, version: u64) {
-    let told = put(node, service, port, version).await;
+    let told = put(&node.address, service, port, version).await;
     assert_eq!(told, Told::Done, "at {}", node.address);
 }
 
@@ -38,7 +38,7 @@ async fn what_is_acknowledged_is_shown_everywhere_and_survives_the_death_of_all(
         (watcher.lists().last() == Some(&ports([1, 2, 3]))).then_some(())
     })
     .await;
-    assert_eq!(delete(&cluster.nodes[0], "ledger", 2).await, Told::Done);
+    assert_eq!(delete(&cluster.nodes[0].address, "ledger", 2).await, Told::Done);
     until("the subscriber was told", DEADLINE, async || (watcher.lists().last() == Some(&ports([1, 3]))).then_some(()))
         .await;
     for node in &mut cluster.nodes {
@@ -84,10 +84,10 @@ async fn without_a_majority_persistent_writes_fail_in_time_and_all_else_goes_on(
     cluster.nodes[2].kill();
     let alone = &cluster.nodes[0];
     let began = Instant::now();
-    let told = put(alone, "ledger", 2, 1).await;
+    let told = put(&alone.address, "ledger", 2, 1).await;
     assert!(matches!(told, Told::NotDone(_) | Told::Unknown(_)), "{told:?}");
     assert!(began.elapsed() < Duration::from_millis(2_500) * PATIENCE, "{:?}", began.elapsed());
-    assert!(read(alone, "ledger", 1).await.is_err(), "nobody can say what most nodes agreed on");
+    assert!(read(&alone.address, "ledger", 1).await.is_err(), "nobody can say what most nodes agreed on");
     assert_eq!(alone.ports("ledger").await, Some(ports([1])), "what is known is shown");
     let register = "/nacos/v2/ns/instance?serviceName=own&ip=10.0.0.1&port=7";
     let (status, body) = call(&alone.address, "POST", register, "").await.expect("answered");

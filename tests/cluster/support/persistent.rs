@@ -20,20 +20,20 @@ pub enum Told {
     Unknown(String),
 }
 
-/// Has an instance be this version.
-pub async fn put(node: &Node, service: &str, port: u16, version: u64) -> Told {
+/// Has an instance be this version. `node` is a main address.
+pub async fn put(node: &str, service: &str, port: u16, version: u64) -> Told {
     let metadata = json!({"version": version.to_string()}).to_string();
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("serviceName", service), ("ip", IP), ("ephemeral", "false"), ("metadata", &metadata)])
         .append_pair("port", &port.to_string())
         .finish();
-    told(call(&node.address, "POST", &format!("/nacos/v2/ns/instance?{query}"), "").await)
+    told(call(node, "POST", &format!("/nacos/v2/ns/instance?{query}"), "").await)
 }
 
 /// Has an instance be gone.
-pub async fn delete(node: &Node, service: &str, port: u16) -> Told {
+pub async fn delete(node: &str, service: &str, port: u16) -> Told {
     let target = format!("/nacos/v2/ns/instance?serviceName={service}&ip={IP}&port={port}&ephemeral=false");
-    told(call(&node.address, "DELETE", &target, "").await)
+    told(call(node, "DELETE", &target, "").await)
 }
 
 fn told(answer: std::io::Result<(u16, String)>) -> Told {
@@ -42,14 +42,15 @@ fn told(answer: std::io::Result<(u16, String)>) -> Told {
         Ok((503, body)) => Told::NotDone(body),
         Ok((504, body)) => Told::Unknown(body),
         Ok((status, body)) => panic!("{status}: {body}"),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Told::NotDone(error.to_string()),
         Err(error) => Told::Unknown(error.to_string()),
     }
 }
 
 /// The version of an instance as all nodes agreed on it, none when there is none; an error when nobody can say.
-pub async fn read(node: &Node, service: &str, port: u16) -> Result<Option<u64>, String> {
+pub async fn read(node: &str, service: &str, port: u16) -> Result<Option<u64>, String> {
     let target = format!("/nacos/v2/ns/instance/list?serviceName={service}&consistency=strong");
-    let (status, body) = call(&node.address, "GET", &target, "").await.map_err(|error| error.to_string())?;
+    let (status, body) = call(node, "GET", &target, "").await.map_err(|error| error.to_string())?;
     if status != 200 {
         return Err(format!("{status}: {body}"));
     }
