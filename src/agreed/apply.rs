@@ -74,7 +74,7 @@ impl Edit<'_> {
                 Outcome::Done
             }
             PersistentOperation::Deregister { service, ip, port } => {
-                Outcome::Deregistered(self.remove(AgreedKey::Instance(service, ip, port)))
+                Outcome::Deregistered(self.remove(&AgreedKey::Instance(service, ip, port)))
             }
             PersistentOperation::Health { service, ip, port, healthy } => {
                 let known = self.state.get(&AgreedKey::Instance(service, ip, port));
@@ -172,7 +172,7 @@ impl Edit<'_> {
                 }
             }
             NamespaceOperation::Delete(id) => {
-                self.remove(AgreedKey::Namespace(id));
+                self.remove(&AgreedKey::Namespace(id));
             }
         }
         Outcome::Done
@@ -181,7 +181,7 @@ impl Edit<'_> {
     /// Whoever proposed this knew the thing as it was; if it is another now, somebody needs it.
     fn forget(&mut self, thing: &Forgotten) {
         if self.state.fingerprint(&thing.key) == Some(thing.was) {
-            self.remove(thing.key.clone());
+            self.remove(&thing.key);
         }
     }
 
@@ -194,12 +194,12 @@ impl Edit<'_> {
     }
 
     fn put_pair(&mut self, key: Bytes, value: Bytes) {
-        self.state.put(key.clone(), value.clone());
+        self.state.put(&key, value.clone());
         self.pairs.push((key, Some(value)));
     }
 
-    fn remove(&mut self, key: AgreedKey) -> bool {
-        let bytes = encode_key(&key);
+    fn remove(&mut self, key: &AgreedKey) -> bool {
+        let bytes = encode_key(key);
         let was_there = self.state.value(&bytes).is_some();
         self.remove_key(bytes.into());
         was_there

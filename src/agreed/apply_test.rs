@@ -210,7 +210,7 @@ proptest! {
             if number == at {
                 copy = State::default();
                 for (key, value) in state.pairs() {
-                    copy.restore(key.clone(), value.clone()).expect("its own");
+                    copy.restore(key, value.clone()).expect("its own");
                 }
             }
             let before = state.clone();

@@ -72,12 +72,12 @@ impl State {
     }
 
     /// Takes a pair from a disk or a snapshot.
-    pub fn restore(&mut self, key: Bytes, value: Bytes) -> Result<(), IllegalPair> {
+    pub fn restore(&mut self, key: &Bytes, value: Bytes) -> Result<(), IllegalPair> {
         if key.first() == Some(&THINGS) {
-            decode_key(&key)?;
+            decode_key(key)?;
             decode_thing(&value)?;
         } else {
-            done::decode(&key, &value)?;
+            done::decode(key, &value)?;
         }
         self.put(key, value);
         Ok(())
@@ -115,11 +115,11 @@ impl State {
         self.done
     }
 
-    pub(super) fn put(&mut self, key: Bytes, value: Bytes) {
-        self.hash = self.hash.wrapping_add(fingerprint(&key, &value));
-        self.done += usize::from(done::is_done(&key));
+    pub(super) fn put(&mut self, key: &Bytes, value: Bytes) {
+        self.hash = self.hash.wrapping_add(fingerprint(key, &value));
+        self.done += usize::from(done::is_done(key));
         if let Some(before) = self.pairs.insert(key.clone(), value) {
-            self.forget(&key, &before);
+            self.forget(key, &before);
         }
     }
 

@@ -181,7 +181,7 @@ struct Protection {
 }
 
 /// `POST /roster/v1/services/protection`: sets or, with a null threshold, removes the protection threshold of a service.
-/// Kept in memory by this node, for as long as the service is listed.
+/// The same on all nodes.
 pub(super) async fn protect(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<Value>, Refused> {
     let asked: Protection = serde_json::from_slice(&body).map_err(bad_request)?;
     let service = ServiceKey::new(&asked.namespace, &asked.group, &asked.service).map_err(bad_request)?;

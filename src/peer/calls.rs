@@ -13,7 +13,7 @@ use tonic::{
 };
 
 use crate::{
-    model::{Incarnation, NodeId},
+    model::Incarnation,
     peer::{
         IllegalAddress, Peers,
         handshake::{HELLO_HEADER, presented},
@@ -44,7 +44,7 @@ impl Interceptor for Stamp {
 /// How nodes of the cluster are called, and who may call.
 pub trait Calls: Send + Sync + 'static {
     /// A channel to the cluster port of a node, dialled when it is used.
-    fn channel(&self, address: &str, node: Option<NodeId>) -> Result<Channel, IllegalAddress>;
+    fn channel(&self, address: &str) -> Result<Channel, IllegalAddress>;
 
     /// What goes on each call.
     fn stamp(&self) -> Stamp;
@@ -54,8 +54,8 @@ pub trait Calls: Send + Sync + 'static {
 }
 
 impl Calls for Peers {
-    fn channel(&self, address: &str, node: Option<NodeId>) -> Result<Channel, IllegalAddress> {
-        let routed = node.and_then(|node| self.by_id.get(&node).cloned());
+    fn channel(&self, address: &str) -> Result<Channel, IllegalAddress> {
+        let routed = self.known_at(address).and_then(|node| self.by_id.get(&node).cloned());
         Ok(routed.map_or_else(|| self.endpoint_of(address), Ok)?.connect_lazy())
     }
 

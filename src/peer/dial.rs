@@ -110,6 +110,12 @@ impl Peers {
         self.by_address.get(address).cloned().map_or_else(|| legal(&above), Ok)
     }
 
+    /// Who answered at a member's address last.
+    pub(super) fn known_at(&self, address: &str) -> Option<NodeId> {
+        let links = self.links();
+        links.iter().find(|link| link.address == address)?.known().map(|known| known.node)
+    }
+
     fn links(&self) -> Links {
         self.links.borrow().clone()
     }

@@ -29,14 +29,27 @@ pub trait Agreement: Send + Sync {
     async fn catch_up(&self) -> Result<(), Failure>;
 
     /// How the group stands.
-    fn status(&self) -> Status;
+    fn status(&self) -> Status {
+        Status::default()
+    }
 
     /// Changes the members; the number of the one that is meant.
-    async fn change_members(&self, change: MemberChange) -> Result<u64, Failure>;
+    async fn change_members(&self, _change: MemberChange) -> Result<u64, Failure> {
+        Err(no_members())
+    }
 
     /// Has this node make a snapshot now, so that it needs less of its log.
-    async fn snapshot(&self) -> Result<(), Failure>;
+    async fn snapshot(&self) -> Result<(), Failure> {
+        Err(no_members())
+    }
 
     /// Writes all that is agreed on into a file of its own, which is the caller's to remove.
-    async fn backup(&self) -> Result<PathBuf, Failure>;
+    async fn backup(&self) -> Result<PathBuf, Failure> {
+        Err(no_members())
+    }
+}
+
+/// What something says that agrees without being a group.
+fn no_members() -> Failure {
+    Failure::Unavailable("there are no members".into())
 }

@@ -127,7 +127,7 @@ impl Group {
         if seeds.first().is_some_and(|first| *first != own) {
             return Next::Wait(format!("{} is to found the group", seeds[0]));
         }
-        let this = Member { address: own, node: self.node() };
+        let this = Member { address: own, node: self.disk() };
         let all = said.into_iter().map(|said| Member { address: said.address, node: said.node }).chain([this]);
         let mut all: Vec<Member> = all.collect();
         all.sort_by(|a, b| a.address.cmp(&b.address));
@@ -161,7 +161,7 @@ impl Group {
 
     /// Calls to whoever is at an address.
     pub(super) fn unnamed(&self, address: &str) -> Result<network::Client, String> {
-        let channel = self.calls().channel(address, None).map_err(|illegal| illegal.to_string())?;
+        let channel = self.calls().channel(address).map_err(|illegal| illegal.to_string())?;
         Ok(network::over(channel, self.calls().stamp()))
     }
 
@@ -222,7 +222,7 @@ impl Group {
     }
 
     async fn found(&self, running: Option<&Running>, members: BTreeMap<u64, Member>) {
-        let own = members.iter().find(|(_, member)| member.node == self.node());
+        let own = members.iter().find(|(_, member)| member.node == self.disk());
         let (id, _) = own.expect("this node is one of the seeds");
         let Some(running) = running.filter(|running| running.place.id == *id) else {
             let mut bits = [0; size_of::<u128>()];
@@ -243,7 +243,7 @@ impl Group {
 
     /// A member gives this node its place.
     pub(super) async fn assigned(&self, node: NodeId, place: Place) -> Result<(), String> {
-        if node != self.node() {
+        if node != self.disk() {
             return Err("another node is at this address now".into());
         }
         match self.part() {

@@ -17,7 +17,7 @@ use crate::{
     peer::{Calls, Peers},
     raft::{
         network::Client,
-        place::{Place, PlaceFile},
+        place::{Place, PlaceError, PlaceFile},
         service,
         state_machine::{Shared, StateMachine},
         store::{LogStore, Snapshots},
@@ -48,8 +48,8 @@ pub struct Settings {
     pub kept_entries: u64,
     /// How long persistent instances may not be shown at a start because nobody says how far nodes had agreed.
     pub recovery: Duration,
-    /// What elections are drawn from.
-    pub seed: u64,
+    /// What elections are drawn from; none for chance.
+    pub seed: Option<u64>,
 }
 
 impl Settings {
@@ -61,7 +61,7 @@ impl Settings {
         snapshot_entries: 20_000,
         kept_entries: 10_000,
         recovery: Duration::from_secs(5),
-        seed: 0,
+        seed: None,
     };
 }
 
@@ -106,12 +106,15 @@ pub(super) enum Part {
 pub struct Group {
     /// For what goes on when nobody waits for it.
     this: Weak<Self>,
+    disk: NodeId,
     runtime: Arc<Runtime>,
     peers: Arc<Peers>,
     calls: Arc<dyn Calls>,
     origin: Origin,
     settings: Settings,
     part: watch::Sender<Part>,
+    /// Whether what is shown is not older than what was shown before.
+    pub(super) recovered: watch::Sender<bool>,
     /// Another place was given, or this one was taken away.
     pub(super) moved: Notify,
     /// Held while a place is given.
@@ -126,9 +129,16 @@ pub struct Group {
 
 impl Group {
     /// The group of this node, not started yet.
-    pub fn new(runtime: Arc<Runtime>, peers: Arc<Peers>, origin: Origin, settings: Settings) -> Arc<Self> {
+    pub fn new(
+        runtime: Arc<Runtime>,
+        peers: Arc<Peers>,
+        origin: Origin,
+        settings: Settings,
+    ) -> Result<Arc<Self>, PlaceError> {
         let calls: Arc<dyn Calls> = peers.clone();
-        Arc::new_cyclic(|this| Self {
+        let disk = PlaceFile::new(&origin.dir).disk()?;
+        Ok(Arc::new_cyclic(|this| Self {
+            disk,
             this: this.clone(),
             runtime,
             peers,
@@ -136,6 +146,7 @@ impl Group {
             origin,
             settings,
             part: watch::Sender::new(Part::Waiting(NOT_STARTED.into())),
+            recovered: watch::Sender::new(false),
             moved: Notify::new(),
             placing: tokio::sync::Mutex::default(),
             changing: Arc::default(),
@@ -143,7 +154,7 @@ impl Group {
             under_way: Semaphore::new(UNDER_WAY),
             led: Semaphore::new(LED),
             lines: Mutex::default(),
-        })
+        }))
     }
 
     /// What is served on the cluster port.
@@ -195,9 +206,9 @@ impl Group {
         &self.lines
     }
 
-    /// Which node this is.
-    pub(super) fn node(&self) -> NodeId {
-        self.runtime.cluster().this.node
+    /// Which member this is, whatever its number: the id of its disk.
+    pub(super) fn disk(&self) -> NodeId {
+        self.disk
     }
 
     /// Main address of this node.
@@ -210,12 +221,10 @@ impl Group {
         if self.origin.founds { &self.origin.seeds } else { &[] }
     }
 
-    /// Between a half and one and a half.
+    /// Between a half and one and a half, by chance.
     pub(super) fn jitter(&self) -> f64 {
-        // Enough to keep nodes apart; nothing depends on it being random.
-        let nanos =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-        0.5 + f64::from(nanos % 1_000) / 1_000.0
+        // Without chance, nodes merely come back at one moment.
+        0.5 + f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
     }
 
     pub(super) fn set_part(&self, part: Part) {

@@ -3,7 +3,14 @@
 //! On its own thread so that pushes never delay a heartbeat. A store that fails ends this and nothing else: what was applied
 //! stays readable, and clients' own instances come and go as before.
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use compact_str::CompactString;
 use openraft::{Config, SnapshotPolicy, async_runtime::WatchReceiver};
@@ -29,6 +36,8 @@ use crate::{
 const LOADING: Duration = Duration::from_secs(60);
 /// How many things are given to the node under one lock.
 const AT_ONCE: usize = 512;
+/// What a store keeps that was used.
+const OWNED: &str = "owned";
 /// How long raft may take to stop.
 const STOPPING: Duration = Duration::from_secs(5);
 
@@ -52,7 +61,8 @@ impl Group {
             let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match built {
                 Ok(runtime) => {
-                    let seed = group.settings().seed;
+                    // Two nodes of one seed would try to lead at the same moments.
+                    let seed = group.settings().seed.unwrap_or(group.disk().0 as u64 ^ group.runtime().time());
                     runtime.block_on(DeterministicRng::<TokioRuntime>::scope(seed, group.live(stop)));
                 }
                 Err(error) => group.set_part(Part::Broken(format!("raft has no runtime: {error}"))),
@@ -68,6 +78,12 @@ impl Group {
         let waited = tokio::time::timeout(LOADING, parts.wait_for(known)).await;
         if waited.is_err() {
             tracing::warn!("what was agreed on takes long to be read; starting without it");
+        }
+        let alone = self.running().is_ok_and(|running| running_alone(&running.shared, running.place.id));
+        if alone {
+            let mut recovered = self.recovered.subscribe();
+            // It goes by itself or says why not.
+            let _ = tokio::time::timeout(self.settings().recovery, recovered.wait_for(|recovered| *recovered)).await;
         }
     }
 
@@ -142,6 +158,7 @@ impl Group {
         let dir = self.store_dir();
         let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
         let store = opened.map_err(|panic| panic.to_string())?.map_err(|error| error.to_string())?;
+        self.own_store(place, &store).await?;
         let shared = store.shared();
         self.show(&shared);
         let network = Network { calls: self.calls().clone(), place };
@@ -149,9 +166,26 @@ impl Group {
         let machine = store.state_machine(Arc::new(Shown(self.runtime().clone())));
         let raft = Raft::new(place.id, config, network, store.log(), machine).await;
         let raft = raft.map_err(|error| error.to_string())?;
+        if running_alone(&shared, place.id) {
+            // There is nobody to wait for.
+            raft.trigger().elect(false).await.map_err(|error| error.to_string())?;
+        }
         let running = Arc::new(Running { raft, place, shared, snapshots: store.snapshots(), log: store.log() });
         self.set_part(Part::Running(running.clone()));
         Ok(running)
+    }
+
+    /// Makes sure that the store is that of this place, and not one that was emptied: an empty one may have forgotten votes.
+    async fn own_store(&self, place: Place, store: &Store) -> Result<(), String> {
+        let (file, text) = (self.place_file(), |error: &dyn std::fmt::Display| error.to_string());
+        let is_own = store.kept(OWNED).map_err(|error| text(&error))?.is_some();
+        if file.is_used().map_err(|error| text(&error))? {
+            return if is_own { Ok(()) } else { Err(emptied(&self.origin().dir)) };
+        }
+        if !is_own {
+            store.keep(OWNED, bytes::Bytes::from_static(b"1")).await.map_err(|error| text(&error))?;
+        }
+        file.use_it(place).map_err(|error| text(&error))
     }
 
     fn store_dir(&self) -> PathBuf {
@@ -195,7 +229,8 @@ impl Group {
             tracing::warn!(%error, "persistent instances are shown as they were when this node stopped");
         }
         tell(self.runtime(), Input::Recovering(false));
-        std::future::pending().await
+        self.recovered.send_replace(true);
+        std::future::pending::<()>().await;
     }
 
     /// Follows the members, until this node is none or raft ends.
@@ -234,6 +269,18 @@ impl Group {
             tracing::error!(%error, "a member cannot be dialled");
         }
     }
+}
+
+fn running_alone(shared: &Shared, id: u64) -> bool {
+    shared.view().meta.last_membership.voter_ids().eq([id])
+}
+
+fn emptied(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "the store in {dir} was emptied, and this node must not vote without what it promised. To rejoin: stop the node, \
+         remove the whole directory {dir} and start the node again (docs/cluster.md)"
+    )
 }
 
 /// Gives the node what it never refuses.

@@ -30,4 +30,5 @@ pub use failure::Failure;
 pub use group::{Group, Origin, Settings};
 pub use numbers::publish;
 pub use offline::{OfflineError, recover, restore};
+pub use place::PlaceError;
 pub use status::{MemberStatus, OtherStatus, Status};

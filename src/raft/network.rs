@@ -42,7 +42,7 @@ const ASSIGNING: Duration = Duration::from_secs(2);
 
 /// Calls to the member at an address.
 pub(super) fn client(calls: &dyn Calls, member: &Member) -> Result<Client, Status> {
-    let channel = calls.channel(&member.address, Some(member.node));
+    let channel = calls.channel(&member.address);
     let channel = channel.map_err(|illegal| Status::invalid_argument(illegal.to_string()))?;
     Ok(over(channel, calls.stamp()))
 }
@@ -63,7 +63,14 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Line;
 
     async fn new_client(&mut self, target: u64, member: &Member) -> Line {
-        Line { calls: self.calls.clone(), place: self.place, target, member: member.clone(), client: None }
+        Line {
+            calls: self.calls.clone(),
+            place: self.place,
+            target,
+            member: member.clone(),
+            client: None,
+            refused: String::new(),
+        }
     }
 }
 
@@ -74,6 +81,8 @@ pub(super) struct Line {
     target: u64,
     member: Member,
     client: Option<Client>,
+    /// Why the member did not take its place when it was given it last.
+    refused: String,
 }
 
 impl Line {
@@ -123,9 +132,10 @@ impl Line {
         match timeout(ASSIGNING, client.assign(request)).await {
             Ok(Ok(answer)) => {
                 let refused = answer.into_inner().refused;
-                if !refused.is_empty() {
+                if !refused.is_empty() && refused != self.refused {
                     tracing::warn!(member = %self.member.address, refused, "a member does not take its place");
                 }
+                self.refused = refused;
             }
             Ok(Err(status)) => tracing::debug!(member = %self.member.address, %status, "no place given"),
             Err(_) => {}
@@ -137,7 +147,7 @@ fn unreachable(status: impl std::error::Error + 'static) -> RPCError<TypeConfig>
     RPCError::Unreachable(Unreachable::new(&AnyError::new(&status)))
 }
 
-fn illegible(illegal: IllegalMessage) -> RPCError<TypeConfig> {
+fn illegible(illegal: &IllegalMessage) -> RPCError<TypeConfig> {
     unreachable(io::Error::other(illegal.to_string()))
 }
 
@@ -166,7 +176,7 @@ impl RaftNetworkV2<TypeConfig> for Line {
         let patience = option.hard_ttl();
         let append = |mut client: Client| async move { client.append(request(message, patience)).await };
         let answer = self.call(patience, append).await?;
-        decode_append(answer).map_err(illegible)
+        decode_append(answer).map_err(|illegal| illegible(&illegal))
     }
 
     async fn vote(
@@ -212,7 +222,7 @@ impl RaftNetworkV2<TypeConfig> for Line {
         let patience = option.hard_ttl();
         let transfer = |mut client: Client| async move { client.transfer(request(message, patience)).await };
         let answer = self.call(patience, transfer).await?;
-        decode_transfer(answer, rpc.from_leader(), rpc.last_log_id()).map_err(illegible)
+        decode_transfer(answer, rpc.from_leader(), rpc.last_log_id()).map_err(|illegal| illegible(&illegal))
     }
 }
 
@@ -232,7 +242,7 @@ impl Line {
         };
         let vote = |mut client: Client| async move { client.vote(request(message, patience)).await };
         let answer = self.call(patience, vote).await?;
-        let vote = decode_vote(answer.vote).map_err(illegible)?;
+        let vote = decode_vote(answer.vote).map_err(|illegal| illegible(&illegal))?;
         Ok(VoteResponse { vote, vote_granted: answer.granted, last_log_id: answer.last.map(decode_log_id) })
     }
 
@@ -250,7 +260,7 @@ impl Line {
         let pieces = pieces(head, snapshot.snapshot);
         let send = |mut client: Client| async move { client.snapshot(request(pieces, patience)).await };
         let answer = self.call(patience, send).await?;
-        Ok(SnapshotResponse::new(decode_vote(answer.vote).map_err(illegible)?))
+        Ok(SnapshotResponse::new(decode_vote(answer.vote).map_err(|illegal| illegible(&illegal))?))
     }
 }
 

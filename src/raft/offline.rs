@@ -21,7 +21,7 @@ use crate::{
         store::{Store, StoreError, read_snapshot},
         types::{Entry, LeaderId, LogId, Member, SnapshotMeta, TypeConfig, Vote},
     },
-    runtime::{DataDir, DataDirError, IdentityError},
+    runtime::{DataDir, DataDirError},
 };
 
 /// Why nothing was done.
@@ -30,9 +30,6 @@ pub enum OfflineError {
     /// The directory cannot be used; a running node holds its own.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// It is not known which node this is.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
     /// The place cannot be read or written.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -76,7 +73,7 @@ pub async fn restore(backup: &Path, data: &Path, address: &str) -> Result<usize,
     std::fs::create_dir_all(&dir)?;
     let store = Store::open(&dir.join("store"))?;
     let last = LogId::new(LeaderId { term: 1, node_id: place.id }, 1);
-    let members = alone(place.id, address, directory.node_id()?)?;
+    let members = alone(place.id, address, PlaceFile::new(&dir).disk()?)?;
     let meta = SnapshotMeta { last_log_id: Some(last), last_membership: StoredMembership::new(Some(last), members) };
     let things = state.things().count();
     let (meta, snapshot) = store.snapshots().write(&state, &meta)?;
@@ -120,7 +117,7 @@ pub async fn recover(data: &Path, address: &str, dry_run: bool) -> Result<String
     }
     let vote = log.read_vote().await?.map_or(0, |vote| vote.leader_id.term);
     let leader = LeaderId { term: vote.max(end.leader_id.term) + 1, node_id: place.id };
-    let members = alone(place.id, address, directory.node_id()?)?;
+    let members = alone(place.id, address, PlaceFile::new(&dir).disk()?)?;
     log.save_vote(&Vote::new(leader.term, place.id)).await?;
     let entry = Entry { log_id: LogId::new(leader, end.index + 1), payload: EntryPayload::Membership(members) };
     let (flushed, durable) = TypeConfig::oneshot();

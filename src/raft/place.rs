@@ -1,6 +1,8 @@
 //! Which number a node has in which group, on its disk.
 //!
-//! One line: `roster-raft-place 1 <group> <number> <crc32 of what stands before>`. A node without it has never voted.
+//! One line: `roster-raft-place 1 <group> <number> <new|used> <crc32 of what stands before>`. A node without it has never
+//! voted; `used` says that there is a store, so one that was emptied beside it is noticed. The directory has an id of its
+//! own in `disk`: members are known by it, so one that was emptied as a whole is another member.
 
 use std::{
     fs, io,
@@ -19,6 +21,7 @@ use crate::{
 
 const NAME: &str = "place";
 const RETIRED: &str = "place-given-up";
+const DISK: &str = "disk";
 
 /// A node's place in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +69,49 @@ impl PlaceFile {
         PlaceError::Io { path: self.path(), cause }
     }
 
+    /// The id of this directory, drawn now if it has none.
+    pub(super) fn disk(&self) -> Result<NodeId, PlaceError> {
+        let path = self.dir.join(DISK);
+        let failed = |cause| PlaceError::Io { path: path.clone(), cause };
+        if let Some(line) = durable::read(&path).map_err(failed)? {
+            let id = durable::unseal(&line).and_then(|line| line.strip_prefix("roster-raft-disk 1 ")?.parse().ok());
+            return id.ok_or(PlaceError::Damaged { path });
+        }
+        let mut bits = [0; size_of::<u128>()];
+        getrandom::fill(&mut bits).map_err(|error| failed(io::Error::other(error)))?;
+        let id = NodeId(u128::from_be_bytes(bits));
+        let line = durable::seal(&format!("roster-raft-disk 1 {id}"));
+        let stored = fs::create_dir_all(&self.dir)
+            .and_then(|()| durable::replace(&self.dir, DISK, |file| file.write_all(line.as_bytes())));
+        stored.map_err(failed).map(|()| id)
+    }
+
     pub(super) fn load(&self) -> Result<Option<Place>, PlaceError> {
+        Ok(self.read()?.map(|(place, _)| place))
+    }
+
+    /// Whether there is a store that belongs to the place.
+    pub(super) fn is_used(&self) -> Result<bool, PlaceError> {
+        Ok(self.read()?.is_some_and(|(_, used)| used))
+    }
+
+    fn read(&self) -> Result<Option<(Place, bool)>, PlaceError> {
         let line = durable::read(&self.path()).map_err(|cause| self.failed(cause))?;
         line.map(|line| parse(&line).ok_or_else(|| PlaceError::Damaged { path: self.path() })).transpose()
     }
 
-    /// On disk when this returns.
+    /// A place without a store of its own. On disk when this returns.
     pub(super) fn store(&self, place: Place) -> Result<(), PlaceError> {
-        let line = durable::seal(&format!("roster-raft-place 1 {:032x} {}", place.group, place.id));
+        self.write(place, "new")
+    }
+
+    /// From now on there is a store. On disk when this returns.
+    pub(super) fn use_it(&self, place: Place) -> Result<(), PlaceError> {
+        self.write(place, "used")
+    }
+
+    fn write(&self, place: Place, state: &str) -> Result<(), PlaceError> {
+        let line = durable::seal(&format!("roster-raft-place 1 {:032x} {} {state}", place.group, place.id));
         let stored = fs::create_dir_all(&self.dir)
             .and_then(|()| durable::replace(&self.dir, NAME, |file| file.write_all(line.as_bytes())));
         stored.map_err(|cause| self.failed(cause))
@@ -92,9 +130,11 @@ impl PlaceFile {
     }
 }
 
-fn parse(line: &[u8]) -> Option<Place> {
-    let (group, id) = durable::unseal(line)?.strip_prefix("roster-raft-place 1 ")?.split_once(' ')?;
-    Some(Place { group: u128::from_str_radix(group, 16).ok()?, id: id.parse().ok()? })
+fn parse(line: &[u8]) -> Option<(Place, bool)> {
+    let mut parts = durable::unseal(line)?.strip_prefix("roster-raft-place 1 ")?.split(' ');
+    let (group, id, state) = (parts.next()?, parts.next()?, parts.next()?);
+    let place = Place { group: u128::from_str_radix(group, 16).ok()?, id: id.parse().ok()? };
+    matches!(state, "new" | "used").then_some((place, state == "used"))
 }
 
 impl Place {
@@ -125,7 +165,10 @@ mod tests {
         assert_eq!(file.load().expect("nothing there"), None);
         let place = Place { group: 7, id: 1_003 };
         file.store(place).expect("stored");
-        assert_eq!(file.load().expect("there"), Some(place));
+        assert_eq!((file.load().expect("there"), file.is_used().expect("there")), (Some(place), false));
+        file.use_it(place).expect("stored");
+        assert_eq!((file.load().expect("there"), file.is_used().expect("there")), (Some(place), true));
+        assert_eq!(file.disk().expect("drawn"), file.disk().expect("kept"));
         let text = fs::read_to_string(file.path()).expect("a line");
         fs::write(file.path(), text.replace("1003", "1004")).expect("written");
         assert!(matches!(file.load(), Err(PlaceError::Damaged { .. })));

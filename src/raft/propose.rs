@@ -68,6 +68,18 @@ impl fmt::Display for Attempt {
     }
 }
 
+/// Whether a call was never sent, because nothing listens there.
+fn is_refused(status: &tonic::Status) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind() == std::io::ErrorKind::ConnectionRefused;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 #[tonic::async_trait]
 impl Agreement for Group {
     async fn propose(&self, proposal: Proposal) -> Result<Reply, Failure> {
@@ -152,7 +164,7 @@ impl Group {
 
     fn mint(&self) -> ProposalId {
         let number = self.numbers().fetch_add(1, Ordering::Relaxed);
-        ProposalId { minted: self.runtime().time(), node: self.node(), number }
+        ProposalId { minted: self.runtime().time(), node: self.disk(), number }
     }
 
     /// Has a command agreed on and waits until this node shows it.
@@ -239,6 +251,11 @@ impl Group {
             }
         };
         match status.code() {
+            // Nobody was there to take it.
+            _ if is_refused(&status) => {
+                self.forget_line(leader);
+                Attempt::NotLeader(None)
+            }
             // Refused before it was looked at.
             Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated => Attempt::NotLeader(None),
             _ => {

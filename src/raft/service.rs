@@ -94,7 +94,7 @@ impl Raft for Service {
             begun,
             seeds: group.seeds().iter().map(ToString::to_string).collect(),
             leader: leader.map_or_else(String::new, |leader| leader.address.into()),
-            node: Some(encode_node(group.node())),
+            node: Some(encode_node(group.disk())),
             members,
             members_at,
         }))

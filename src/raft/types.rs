@@ -29,7 +29,7 @@ pub struct Command(pub Bytes);
 pub struct Member {
     /// Its main address.
     pub address: CompactString,
-    /// Which node it is: one with another disk is another.
+    /// Id of its disk: one that was emptied is another member.
     pub node: NodeId,
 }
 

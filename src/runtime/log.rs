@@ -80,9 +80,9 @@ fn parse(filter: &str, levels: &BTreeMap<&'static str, LevelFilter>) -> Result<E
     let parsed = EnvFilter::builder().parse(filter).map_err(fault)?;
     // They say at length what their users are told as errors; who wants to hear it names them.
     let quiet = CHATTERERS.iter().filter(|chatterer| !filter.contains(**chatterer));
-    let parsed = quiet.fold(Ok(parsed), |parsed: Result<EnvFilter, LogError>, chatterer| {
-        Ok(parsed?.add_directive(format!("{chatterer}=off").parse().map_err(fault)?))
-    })?;
+    let mut quiet = quiet.map(|chatterer| format!("{chatterer}=off"));
+    let parsed =
+        quiet.try_fold(parsed, |parsed, off| Ok::<_, LogError>(parsed.add_directive(off.parse().map_err(fault)?)))?;
     levels.iter().try_fold(parsed, |parsed, (part, level)| {
         Ok(parsed.add_directive(format!("{part}={level}").parse().map_err(fault)?))
     })

@@ -28,7 +28,7 @@ use crate::{
     metrics::Metrics,
     node::{Input, Membership},
     peer::{IllegalAddress, Peers},
-    raft::Group,
+    raft::{Group, PlaceError},
     runtime::{CeilingError, DataDir, DataDirError, IdentityError, Log, Runtime},
     server::{
         cluster::{Deliver, origin, peer_settings, restore},
@@ -68,6 +68,9 @@ pub enum StartError {
     /// No pair of free ports was found for port 0.
     #[error("no free ports {GRPC_OFFSET} and {PEER_OFFSET} apart were found")]
     NoFreePorts,
+    /// The place in the group of persistent instances cannot be read.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// The cluster goes on without this node.
     #[error("this node was removed from its cluster; empty {0} before it joins again")]
     Removed(PathBuf),
@@ -132,8 +135,12 @@ impl Server {
         let runtime = Runtime::start(settings.node, membership, &data)?;
         restore(&runtime, &data);
         let peers = Peers::new(runtime.clone(), &peer_settings(&settings.cluster, place.peers.clone()))?;
-        let group =
-            Group::new(runtime.clone(), peers.clone(), origin(&settings.cluster, &data, &place), settings.raft.clone());
+        let group = Group::new(
+            runtime.clone(),
+            peers.clone(),
+            origin(&settings.cluster, &data, &place),
+            settings.raft.clone(),
+        )?;
         let connections = Connections::new(runtime.clone(), settings.connection);
         let (stop, stopped) = watch::channel(false);
         let process = Process { stopping: stopped.clone(), log };

@@ -60,7 +60,10 @@ impl Specification for Register {
 
 /// What was asked and told, in the order of the calls and the answers.
 #[derive(Default)]
-struct Histories(Mutex<BTreeMap<u16, Vec<(usize, Action<Operation>)>>>);
+struct Histories(Mutex<BTreeMap<u16, Actions>>);
+
+/// Of one instance, each with who asked.
+type Actions = Vec<(usize, Action<Operation>)>;
 
 impl Histories {
     fn note(&self, key: u16, process: usize, action: Action<Operation>) {
@@ -90,7 +93,7 @@ impl Histories {
 }
 
 /// Ends what is open: a write at the very end; a read as if it had never been.
-fn close(actions: &mut Vec<(usize, Action<Operation>)>) {
+fn close(actions: &mut Actions) {
     let mut open: BTreeMap<usize, usize> = BTreeMap::new();
     for (place, (process, action)) in actions.iter().enumerate() {
         match action {

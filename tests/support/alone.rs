@@ -1,13 +1,13 @@
 //! A group of one without a log or a disk, for handlers that run without a server: what is proposed is agreed on at once.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use roster::{
     agreed::State,
     model::{Forgotten, NodeId, Proposal, ProposalId},
     node::{Input, Reply},
-    raft::{Agreement, Failure, MemberChange, Status},
+    raft::{Agreement, Failure},
     runtime::Runtime,
 };
 
@@ -57,21 +57,5 @@ impl Agreement for Alone {
 
     async fn catch_up(&self) -> Result<(), Failure> {
         Ok(())
-    }
-
-    fn status(&self) -> Status {
-        Status { part: "member", ..Status::default() }
-    }
-
-    async fn change_members(&self, _: MemberChange) -> Result<u64, Failure> {
-        Err(Failure::Unavailable("there is nobody else".into()))
-    }
-
-    async fn snapshot(&self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn backup(&self) -> Result<PathBuf, Failure> {
-        Err(Failure::Unavailable("nothing is on a disk".into()))
     }
 }

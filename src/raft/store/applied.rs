@@ -62,7 +62,7 @@ impl AppliedStore {
         record::each(disk, Tree::State, &[], None, &mut |key, value| {
             let read = match key.split_first() {
                 Some((&PAIR, key)) => {
-                    state.restore(Bytes::copy_from_slice(key), value).map_err(|error| error.to_string())
+                    state.restore(&Bytes::copy_from_slice(key), value).map_err(|error| error.to_string())
                 }
                 _ if key == ABOUT => read_about(value).map(|read| meta = read),
                 _ => Err("a key of the applied state is of no kind".to_owned()),

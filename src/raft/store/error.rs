@@ -24,9 +24,11 @@ pub enum StoreError {
     /// What was acknowledged is not there, or not as it was written. Such a node must not vote: it may have forgotten
     /// what it promised.
     #[error(
-        "the store of the raft group in {dir} is damaged: {what}. This node must not vote any more. To rejoin: remove \
-         this member with `roster cluster remove`, empty the directory {dir}, and start the node again: it joins with a \
-         new number (docs/cluster.md)"
+        "the store of the raft group in {} is damaged: {what}. This node must not vote any more. To rejoin: stop the \
+         node, remove the whole directory {} and start the node again: it joins the other members with a new number \
+         (docs/cluster.md)",
+        dir.display(),
+        dir.parent().unwrap_or(dir).display()
     )]
     Damaged {
         /// The directory of the store.

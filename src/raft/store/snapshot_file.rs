@@ -58,7 +58,7 @@ pub(super) fn read(from: &str, input: impl Read, size: u64) -> Result<(State, Sn
     let mut state = State::default();
     for _ in 0..head.pairs {
         let pair: proto::Pair = input.message().map_err(refused)?;
-        state.restore(pair.key, pair.value).map_err(|error| refused(error.to_string()))?;
+        state.restore(&pair.key, pair.value).map_err(|error| refused(error.to_string()))?;
     }
     input.finish().map_err(refused)?;
     if state.hash() != head.hash || state.len() as u64 != head.pairs {
