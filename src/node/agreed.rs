@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{Agreed, AgreedChange, AgreedKey, Flag, Instance, Now, ServiceKey, Span, Switch},
+    model::{Agreed, AgreedChange, AgreedKey, Flag, Instance, Now, ServiceKey, Span, Switch, Tick},
     node::{Cause, Node, Rejection, Reply},
-    registry::Command,
+    registry::{Command, ServiceNo},
 };
 
 impl Node {
@@ -34,6 +34,12 @@ impl Node {
     pub(super) fn minted(&mut self, now: Now, service: &ServiceKey, mut instance: Box<Instance>) -> Reply {
         self.mint(now, service, std::slice::from_mut(&mut *instance));
         Reply::Minted(instance)
+    }
+
+    /// What nobody needs any more of what is agreed on, of some services.
+    pub(super) fn forgettable(&self, now: Tick, after: Option<ServiceNo>) -> Reply {
+        let (keys, last) = self.registry.forgettable(now, after);
+        Reply::Forgettable(keys, last)
     }
 
     /// Sets a switch on this node.

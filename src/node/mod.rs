@@ -229,10 +229,7 @@ impl Node {
             Input::Mint { service, instance } => Ok(self.minted(now, &service, instance)),
             Input::Judge(proposal) => Ok(Reply::Judged(self.registry.judge(&proposal)?)),
             Input::Agreed(changes) => Ok(self.agreed(now, changes)),
-            Input::Forgettable { after } => {
-                let (keys, last) = self.registry.forgettable(now.tick, after);
-                Ok(Reply::Forgettable(keys, last))
-            }
+            Input::Forgettable { after } => Ok(self.forgettable(now.tick, after)),
             Input::Recovering(recovering) => {
                 self.recovering = recovering;
                 Ok(Reply::Done)

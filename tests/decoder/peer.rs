@@ -76,7 +76,7 @@ impl Default for Renewed {
     fn default() -> Self {
         let now = Now { tick: Tick(1_000), wall: EPOCH };
         let peers = vec![address(2).into(), address(3).into()];
-        let membership = Membership { this: NodeId(1), address: address(1).into(), peers };
+        let membership = Membership { this: NodeId(1), address: address(1).into(), peers, joins: false };
         let mut renewed = Self { node: Node::new(Settings::DEFAULT, membership, now, 0), now, heard: 0 };
         renewed.handle(Input::CeilingStored(EPOCH * 2));
         for node in [2, 3] {

@@ -133,7 +133,7 @@ impl Member {
         let peers = self.peers.clone();
         let serving = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            peer::serve(peers, listener, stopped).await.expect("serves");
+            peer::serve(peers, listener, tonic::service::Routes::default(), stopped).await.expect("serves");
         });
         self.serving = Some((stop, serving));
     }

@@ -122,7 +122,7 @@ mod tests {
         let barrier = || panic!("tried to serialize Uninitialized");
         let flusher = Flusher::start("/x".into(), Broken::default(), barrier).expect("starts");
         let error = ask(&flusher).await.expect_err("fails").to_string();
-        assert!(error.contains("Uninitialized") && error.contains("roster cluster remove"), "{error}");
+        assert!(error.contains("Uninitialized") && error.contains("To rejoin"), "{error}");
         assert!(matches!(ask(&flusher).await, Err(StoreError::Broken(_))));
     }
 }
