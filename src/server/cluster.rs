@@ -17,6 +17,7 @@ use crate::{
     raft::Origin,
     runtime::{DataDir, Runtime},
     server::own_entry::Place,
+    wire::peer::Phase,
 };
 
 /// What the cluster port is told of the cluster.
@@ -66,10 +67,10 @@ pub(super) async fn serve(peers: Arc<Peers>, listener: TcpListener, group: Route
 
 /// Where what the node wants goes.
 pub(super) struct Deliver {
-    pub(super) runtime: Arc<Runtime>,
-    pub(super) connections: Arc<Connections>,
-    pub(super) datagrams: Arc<Datagrams>,
-    pub(super) peers: Arc<Peers>,
+    runtime: Arc<Runtime>,
+    connections: Arc<Connections>,
+    datagrams: Arc<Datagrams>,
+    peers: Arc<Peers>,
     /// Cancelled once the node serves.
     pub(super) loaded: CancellationToken,
     /// Cancelled once all who can know that this node leaves do.
@@ -77,6 +78,20 @@ pub(super) struct Deliver {
 }
 
 impl Deliver {
+    /// For a node that serves already, or will.
+    pub(super) fn new(
+        runtime: Arc<Runtime>,
+        connections: Arc<Connections>,
+        datagrams: Arc<Datagrams>,
+        peers: Arc<Peers>,
+    ) -> Self {
+        let loaded = CancellationToken::new();
+        if runtime.cluster().phase == Phase::Serving {
+            loaded.cancel();
+        }
+        Self { runtime, connections, datagrams, peers, loaded, left: CancellationToken::new() }
+    }
+
     /// Carries out what the node wants until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
         self.runtime.dispatch(|output| self.deliver(output), stop.cancelled_owned()).await;

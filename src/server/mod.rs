@@ -34,7 +34,6 @@ use crate::{
         cluster::{Deliver, origin, peer_settings, restore},
         transport::{App, Patience},
     },
-    wire::peer::Phase,
 };
 
 /// Why a node could not start.
@@ -158,17 +157,7 @@ impl Server {
 
         // The node outlives its doors: what it tells others while it stops must still leave.
         let ended = CancellationToken::new();
-        let deliver = Deliver {
-            runtime: runtime.clone(),
-            connections: connections.clone(),
-            datagrams: datagrams.clone(),
-            peers: peers.clone(),
-            loaded: CancellationToken::new(),
-            left: CancellationToken::new(),
-        };
-        if runtime.cluster().phase == Phase::Serving {
-            deliver.loaded.cancel();
-        }
+        let deliver = Deliver::new(runtime.clone(), connections.clone(), datagrams.clone(), peers.clone());
         let (loaded, left) = (deliver.loaded.clone(), deliver.left.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(deliver.run(ended.clone()));
