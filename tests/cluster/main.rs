@@ -3,6 +3,7 @@
 //!
 //!     ROSTER_TEST_BINARY=target/release/roster cargo test --test cluster -- --ignored --nocapture
 
+mod copies;
 mod frozen;
 mod killed;
 mod linearizable;

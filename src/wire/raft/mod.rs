@@ -4,6 +4,8 @@
 //! Old samples are fixtures: what was written once can be read for ever. Knows nothing of raft itself.
 
 mod agreed;
+#[cfg(test)]
+mod codec_test;
 mod proposal;
 mod settings;
 mod switch;
