@@ -58,7 +58,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
 }
 
 /// Instance `number` with the metadata of a round. Versions have one length: no run has nine million rounds.
-fn publication(names: &[String], number: usize, round: u64) -> Publication {
+pub fn publication(names: &[String], number: usize, round: u64) -> Publication {
     let instance = Instance::new(number, PORT, 1_000_000 + round);
     Publication { service: names[number % names.len()].clone(), instance }
 }

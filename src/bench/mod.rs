@@ -18,6 +18,7 @@ mod http;
 mod http_query;
 mod http_register;
 mod message;
+mod persist;
 mod process;
 mod push;
 mod query;
@@ -80,6 +81,8 @@ enum Workload {
     Push(push::Args),
     /// Change one instance on the first node of --servers and time its way to subscribers on the others
     Convergence(convergence::Args),
+    /// Write persistent instances through all nodes of a cluster, of --servers or of its own, beside bare fdatasync
+    Persist(persist::Args),
     /// Change and subscribe at random, then compare every view with what was published
     Churn(churn::Args),
     /// Keep idle connections, and instances if asked, and see what they cost
@@ -98,14 +101,17 @@ impl Workload {
             Self::Beat(_) => "beat",
             Self::Push(_) => "push",
             Self::Convergence(_) => "convergence",
+            Self::Persist(_) => "persist",
             Self::Churn(_) => "churn",
             Self::Hold(_) => "hold",
             Self::Storm(_) => "storm",
         }
     }
 
-    async fn run(&self, session: &Session) -> Result<Run> {
-        match self {
+    /// Several runs when it measures the same in several sizes.
+    async fn run(&self, session: &Session) -> Result<Vec<Run>> {
+        let run = match self {
+            Self::Persist(args) => return persist::run(session, args).await,
             Self::Register(args) => register::run(session, args).await,
             Self::Query(args) => query::run(session, args).await,
             Self::HttpRegister(args) => http_register::run(session, args).await,
@@ -116,21 +122,30 @@ impl Workload {
             Self::Churn(args) => churn::run(session, args).await,
             Self::Hold(args) => hold::run(session, args).await,
             Self::Storm(args) => storm::run(session, args).await,
-        }
+        };
+        Ok(vec![run?])
     }
 }
 
 /// Runs the workload and prints its report; the code is a failure if the server made a mistake.
-pub async fn run(args: BenchArgs) -> Result<ExitCode> {
+pub async fn run(mut args: BenchArgs) -> Result<ExitCode> {
+    let own = match &args.workload {
+        Workload::Persist(persist) if args.common.servers.is_empty() => Some(persist.start_nodes()?),
+        _ => None,
+    };
+    if let Some(own) = &own {
+        (args.common.servers, args.common.server_pid) = (own.addresses(), own.pids());
+    }
     let targets = args.common.targets()?;
     let compares = matches!(args.workload, Workload::Storm(_));
     ensure!(compares || targets.len() == 1, "only storm compares servers");
     let mut runs = Vec::new();
     for target in targets {
         let session = Session::new(target, args.common.json);
-        runs.push(args.workload.run(&session).await?);
+        runs.extend(args.workload.run(&session).await?);
     }
-    let report = Report::new(args.workload.name(), runs);
+    let name = args.workload.name();
+    let report = if compares { Report::new(name, runs) } else { Report::apart(name, runs) };
     report.print(args.common.json)?;
     Ok(report.exit_code())
 }

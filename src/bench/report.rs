@@ -50,6 +50,9 @@ pub struct Run {
     pub latency_us: Option<Percentiles>,
     #[serde(flatten)]
     figures: Figures,
+    /// What stands above its column, when the server says too little or too much.
+    #[serde(skip)]
+    heading: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
@@ -104,6 +107,7 @@ impl Run {
             lost,
             latency_us: None,
             figures: Figures::default(),
+            heading: None,
             notes: tally.notes(),
         };
         if let Some(cpu) = usage.cpu {
@@ -117,11 +121,19 @@ impl Run {
         }
         run.maybe("server_rss_bytes_before", usage.resident_before);
         run.maybe("server_rss_bytes_after", usage.resident_after);
+        for (status, count) in tally.refusals() {
+            run.count(&format!("errors_{status}"), count);
+        }
         run
     }
 
     pub fn with_rate(mut self) -> Self {
         self.ops_per_second = Some(rounded(per(self.ops as f64, self.seconds)));
+        self
+    }
+
+    pub fn headed(mut self, heading: String) -> Self {
+        self.heading = Some(heading);
         self
     }
 
@@ -189,6 +201,11 @@ impl Report {
         Self { workload, runs, ratios: ratios.unwrap_or_default() }
     }
 
+    /// Runs that are not to be compared.
+    pub fn apart(workload: &'static str, runs: Vec<Run>) -> Self {
+        Self { workload, runs, ratios: Vec::new() }
+    }
+
     pub fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
             println!("{}", serde_json::to_string(self)?);
@@ -211,12 +228,19 @@ impl Report {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         let mut header = vec![self.workload.to_owned()];
-        header.extend(self.runs.iter().map(|run| run.server.clone()));
-        header.extend((2..=self.runs.len()).map(|number| format!("{number} to 1")));
+        header.extend(self.runs.iter().map(|run| run.heading.as_ref().unwrap_or(&run.server).clone()));
+        header.extend((2..2 + self.ratios.len()).map(|number| format!("{number} to 1")));
         table.set_header(header);
         let columns: Vec<Vec<(String, f64)>> = self.runs.iter().map(Run::values).collect();
         let Some(first) = columns.first() else { return table };
-        for (name, _) in first {
+        let later = columns.iter().skip(1).flatten().map(|(name, _)| name);
+        let mut names: Vec<&String> = first.iter().map(|(name, _)| name).collect();
+        for name in later {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        for name in names {
             let value =
                 |column: &Vec<(String, f64)>| column.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
             let mut row = vec![name.clone()];

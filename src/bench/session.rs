@@ -96,6 +96,12 @@ impl Session {
         Self { target, tally: Arc::default(), progress, id: format!("{millis:011x}") }
     }
 
+    /// The next run against the same: nothing counted yet, and names of its own.
+    pub fn again(&self, run: usize) -> Self {
+        let (target, progress) = (self.target.clone(), self.progress.clone());
+        Self { target, tally: Arc::default(), progress, id: format!("{}-{run}", self.id) }
+    }
+
     pub fn service(&self, number: usize) -> String {
         format!("bench-{}-{number:05}", self.id)
     }

@@ -1,7 +1,10 @@
 //! What went wrong and what arrived, counted apart: calls that failed, replies that were wrong, pushes that never
 //! came. Promises that nothing counted is ever taken back. Never decides what counts as which; callers do.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use parking_lot::Mutex;
 
@@ -14,6 +17,9 @@ pub enum Fault {
     /// No reply, or a reply that refuses.
     #[error("{0}")]
     Failed(String),
+    /// A reply over HTTP with a status that refuses.
+    #[error("{status}: {text}")]
+    Refused { status: u16, text: String },
     /// A reply that claims success and is not what the state demands.
     #[error("{0}")]
     Wrong(String),
@@ -28,6 +34,8 @@ pub struct Tally {
     reply_bytes: AtomicU64,
     pushes: AtomicU64,
     push_bytes: AtomicU64,
+    /// By status.
+    refused: Mutex<BTreeMap<u16, u64>>,
     notes: Mutex<Vec<String>>,
 }
 
@@ -55,6 +63,10 @@ impl Tally {
     pub fn fault(&self, fault: &Fault) {
         match fault {
             Fault::Failed(text) => self.error(text),
+            Fault::Refused { status, .. } => {
+                *self.refused.lock().entry(*status).or_default() += 1;
+                self.error(&fault.to_string());
+            }
             Fault::Wrong(text) => self.wrong(text),
         }
     }
@@ -96,6 +108,11 @@ impl Tally {
     /// Errors, wrong answers, lost pushes.
     pub fn failures(&self) -> (u64, u64, u64) {
         (self.errors.load(Relaxed), self.wrong.load(Relaxed), self.lost.load(Relaxed))
+    }
+
+    /// Errors that were refusals over HTTP, by status.
+    pub fn refusals(&self) -> BTreeMap<u16, u64> {
+        self.refused.lock().clone()
     }
 
     pub fn notes(&self) -> Vec<String> {

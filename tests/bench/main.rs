@@ -201,3 +201,21 @@ async fn refusals_are_errors() {
     // Each of the 32 workers is also refused or not once before the measured calls.
     assert!((200..=232).contains(&(run["ops"].as_u64().unwrap() + errors)), "{run}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn persistent_writes_are_measured_against_nodes_of_its_own() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_roster"));
+    command.args(["bench", "persist", "--json", "--writers", "1,8", "--duration", "1s", "--snapshot-entries", "20"]);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["runs"].as_array().unwrap().len(), 2, "{report}");
+    for (run, writers) in report["runs"].as_array().unwrap().iter().zip([1, 8]) {
+        assert_eq!((failures(run), &run["writers"]), ((0, 0, 0), &writers.into()), "{run}");
+        for figure in ["ops", "snapshots", "fdatasync_p50_us", "node3_rss_bytes_after"] {
+            assert!(run[figure].as_u64().unwrap() > 0, "{figure}: {run}");
+        }
+        assert!(run["p50_to_fdatasync"].as_f64().unwrap() > 0.0, "{run}");
+    }
+}

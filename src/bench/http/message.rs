@@ -46,7 +46,7 @@ struct BeatInfo<'a> {
 }
 
 #[derive(Deserialize)]
-struct BeatReply {
+struct Coded {
     code: u32,
 }
 
@@ -62,6 +62,17 @@ impl Publication {
             ("metadata", &metadata),
         ];
         ask(Method::POST, "/nacos/v1/ns/instance", &self.address(&more))
+    }
+
+    /// The same for good, as the second generation of the API has it.
+    pub fn persist(&self) -> Ask {
+        let metadata = serde_json::to_string(&self.instance.metadata).expect("texts only");
+        let mut query = Serializer::new(String::new());
+        query.append_pair("namespaceId", NAMESPACE).append_pair("groupName", GROUP);
+        query.append_pair("serviceName", &self.service).append_pair("ip", &self.instance.ip);
+        query.append_pair("port", &self.instance.port.to_string());
+        let query = query.append_pair("ephemeral", "false").append_pair("metadata", &metadata).finish();
+        ask(Method::POST, "/nacos/v2/ns/instance", &query)
     }
 
     pub fn deregister(&self) -> Ask {
@@ -105,11 +116,30 @@ pub fn list(service: &str, healthy_only: bool) -> Ask {
     ask(Method::GET, "/nacos/v1/ns/instance/list", &query.extend_pairs(more).finish())
 }
 
+/// Asks a node of Roster how it sees its cluster.
+pub fn cluster() -> Ask {
+    Ask { method: Method::GET, target: "/roster/v1/cluster".into(), form: Bytes::new() }
+}
+
+/// Asks whether a node takes new work.
+pub fn ready() -> Ask {
+    Ask { method: Method::GET, target: "/nacos/v2/console/health/readiness".into(), form: Bytes::new() }
+}
+
+/// What the second generation of the API answers when something is done.
+pub fn check_done(body: &[u8]) -> Result<(), Fault> {
+    match serde_json::from_slice(body) {
+        Ok(Coded { code: 0 }) => Ok(()),
+        Ok(Coded { code }) => Err(Fault::Wrong(format!("a write was answered by code {code}"))),
+        Err(error) => Err(Fault::Wrong(format!("the answer to a write cannot be read: {error}"))),
+    }
+}
+
 /// A beat that did not reach its instance is a wrong answer.
 pub fn check_beat(body: &[u8]) -> Result<(), Fault> {
     match serde_json::from_slice(body) {
-        Ok(BeatReply { code: BEAT_OK }) => Ok(()),
-        Ok(BeatReply { code }) => Err(Fault::Wrong(format!("a beat was answered by code {code}"))),
+        Ok(Coded { code: BEAT_OK }) => Ok(()),
+        Ok(Coded { code }) => Err(Fault::Wrong(format!("a beat was answered by code {code}"))),
         Err(error) => Err(Fault::Wrong(format!("the answer to a beat cannot be read: {error}"))),
     }
 }

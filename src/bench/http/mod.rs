@@ -89,7 +89,7 @@ impl Caller {
         if status == StatusCode::OK {
             return Ok(body);
         }
-        Err(Fault::Failed(format!("{method}: {status}: {}", String::from_utf8_lossy(&body))))
+        Err(Fault::Refused { status: status.as_u16(), text: String::from_utf8_lossy(&body).into_owned() })
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Fault> {

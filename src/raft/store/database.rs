@@ -219,21 +219,35 @@ fn failed(dir: &Path, error: sled::Error) -> StoreError {
     }
 }
 
+fn batch(changes: Vec<Change>) -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch
+}
+
 impl Disk for Database {
     fn dir(&self) -> &Path {
         &self.dir
     }
 
-    fn write(&self, tree: Tree, changes: Vec<Change>) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        let write = || self.tree(tree).apply_batch(batch).map_err(|error| failed(&self.dir, error));
-        self.broken.guard(&self.dir, write)
+    fn write(&self, tree: Tree, mut changes: Vec<Change>) -> Result<(), StoreError> {
+        let tree = self.tree(tree);
+        let write = || match changes.len() {
+            // sled ends its buffer before and after a batch and writes out both parts, waking a dozen threads each time.
+            // What is one change is whole without.
+            1 => match changes.pop() {
+                Some((key, Some(value))) => tree.insert(key, value).map(drop),
+                Some((key, None)) => tree.remove(key).map(drop),
+                None => Ok(()),
+            },
+            _ => tree.apply_batch(batch(changes)),
+        };
+        self.broken.guard(&self.dir, || write().map_err(|error| failed(&self.dir, error)))
     }
 
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
