@@ -76,7 +76,7 @@ impl Members {
         let peers = Peers::new(runtime.clone(), &settings)?;
         let origin = Origin { dir: data.raft(), seeds: all, founds: true };
         let group =
-            Group::new(runtime.clone(), peers.clone(), origin, Settings { snapshot_entries, ..Settings::DEFAULT });
+            Group::new(runtime.clone(), peers.clone(), origin, Settings { snapshot_entries, ..Settings::DEFAULT })?;
         let (serving, routes, stop) = (peers.clone(), group.routes(), self.stop.clone());
         self.tasks.spawn(async move {
             let served = peer::serve(serving, listener, routes, stop.cancelled_owned()).await;

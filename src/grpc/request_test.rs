@@ -1,6 +1,6 @@
 //! What callers are told when nodes do not agree, and when a read may be too old.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{
     model::{Agreed, AgreedChange, Instance, NodeId, Proposal, ServiceKey},
     node::{self, Input, Membership, Reply},
     proto::request_server::Request as _,
-    raft::{Agreement, Failure, MemberChange, Status},
+    raft::{Agreement, Failure},
     runtime::{DataDir, Runtime},
     wire::Setup,
 };
@@ -32,22 +32,6 @@ impl Agreement for Divided {
 
     async fn catch_up(&self) -> Result<(), Failure> {
         *self.caught_up.lock() += 1;
-        Err(self.failure.clone())
-    }
-
-    fn status(&self) -> Status {
-        Status::default()
-    }
-
-    async fn change_members(&self, _: MemberChange) -> Result<u64, Failure> {
-        Err(self.failure.clone())
-    }
-
-    async fn snapshot(&self) -> Result<(), Failure> {
-        Err(self.failure.clone())
-    }
-
-    async fn backup(&self) -> Result<PathBuf, Failure> {
         Err(self.failure.clone())
     }
 }

@@ -30,7 +30,16 @@ fn labels() -> Metadata {
 fn instance() -> Instance {
     let id = InstanceId::Given("7".into());
     let metadata = labels();
-    Instance { ip: "10.0.0.1".into(), port: 80, cluster: "c".into(), weight: 0.5, healthy: false, enabled: false, metadata, id }
+    Instance {
+        ip: "10.0.0.1".into(),
+        port: 80,
+        cluster: "c".into(),
+        weight: 0.5,
+        healthy: false,
+        enabled: false,
+        metadata,
+        id,
+    }
 }
 
 fn address() -> Address {
@@ -47,8 +56,7 @@ fn cluster(checker: HealthChecker) -> ClusterMetadata {
 }
 
 fn checkers() -> [HealthChecker; 4] {
-    let http =
-        HealthChecker::Http { path: "/up".into(), headers: "a:b".into(), expected_response_code: 204 };
+    let http = HealthChecker::Http { path: "/up".into(), headers: "a:b".into(), expected_response_code: 204 };
     let mysql = HealthChecker::Mysql { user: Some("u".into()), password: None, command: Some("select 1".into()) };
     [HealthChecker::Tcp, http, mysql, HealthChecker::None]
 }
@@ -75,7 +83,12 @@ fn namespace() -> Namespace {
 fn proposals() -> Vec<Proposal> {
     let ip = || "10.0.0.1".into();
     let amended = |metadata| Amendment { weight: Amended::Set(2.0), enabled: Amended::Keep(true), metadata };
-    let all = [AmendedMetadata::Keep, AmendedMetadata::Replace(labels()), AmendedMetadata::Merge(labels()), AmendedMetadata::Remove(labels())];
+    let all = [
+        AmendedMetadata::Keep,
+        AmendedMetadata::Replace(labels()),
+        AmendedMetadata::Merge(labels()),
+        AmendedMetadata::Remove(labels()),
+    ];
     let amendments = all.map(|metadata| (address(), amended(metadata))).into();
     let forgotten = Forgotten { key: AgreedKey::Override(service(), address()), was: 7 };
     let mut proposals = vec![
