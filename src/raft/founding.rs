@@ -22,6 +22,7 @@ use crate::{
         place::Place,
         types::Member,
     },
+    runtime::draw_bits,
     wire::peer::decode_node,
 };
 
@@ -225,12 +226,10 @@ impl Group {
         let own = members.iter().find(|(_, member)| member.node == self.disk());
         let (id, _) = own.expect("this node is one of the seeds");
         let Some(running) = running.filter(|running| running.place.id == *id) else {
-            let mut bits = [0; size_of::<u128>()];
-            if let Err(error) = getrandom::fill(&mut bits) {
-                tracing::error!(%error, "no group is founded");
-                return;
+            match draw_bits() {
+                Ok(group) => self.take_place(Place { group, id: *id }).await,
+                Err(error) => tracing::error!(%error, "no group is founded"),
             }
-            self.take_place(Place { group: u128::from_be_bytes(bits), id: *id }).await;
             return;
         };
         match running.raft.initialize(members).await {

@@ -21,7 +21,7 @@ use crate::{
         store::{Store, StoreError, read_snapshot},
         types::{Entry, LeaderId, LogId, Member, SnapshotMeta, TypeConfig, Vote},
     },
-    runtime::{DataDir, DataDirError},
+    runtime::{DataDir, DataDirError, draw_bits},
 };
 
 /// Why nothing was done.
@@ -69,7 +69,7 @@ pub async fn restore(backup: &Path, data: &Path, address: &str) -> Result<usize,
     if dir.exists() {
         return Err(OfflineError::NotEmpty(dir));
     }
-    let place = Place { group: draw()?, id: 1 };
+    let place = Place { group: draw_bits()?, id: 1 };
     std::fs::create_dir_all(&dir)?;
     let store = Store::open(&dir.join("store"))?;
     let last = LogId::new(LeaderId { term: 1, node_id: place.id }, 1);
@@ -123,14 +123,8 @@ pub async fn recover(data: &Path, address: &str, dry_run: bool) -> Result<String
     let (flushed, durable) = TypeConfig::oneshot();
     log.append([entry], IOFlushed::signal(flushed)).await?;
     durable.await.map_err(std::io::Error::other)??;
-    file.store(Place { group: draw()?, ..place })?;
+    file.store(Place { group: draw_bits()?, ..place })?;
     Ok(format!("{says}\nit is the only member of a new group now: start it, empty the others, and have them join"))
-}
-
-fn draw() -> Result<u128, getrandom::Error> {
-    let mut bits = [0; size_of::<u128>()];
-    getrandom::fill(&mut bits)?;
-    Ok(u128::from_be_bytes(bits))
 }
 
 fn alone(id: u64, address: &str, node: NodeId) -> Result<Membership<u64, Member>, OfflineError> {

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::{
     model::NodeId,
     proto::raft as proto,
-    runtime::durable,
+    runtime::{draw_bits, durable},
     wire::peer::{IllegalMessage, decode_node, encode_node},
 };
 
@@ -77,13 +77,9 @@ impl PlaceFile {
             let id = durable::unseal(&line).and_then(|line| line.strip_prefix("roster-raft-disk 1 ")?.parse().ok());
             return id.ok_or(PlaceError::Damaged { path });
         }
-        let mut bits = [0; size_of::<u128>()];
-        getrandom::fill(&mut bits).map_err(|error| failed(io::Error::other(error)))?;
-        let id = NodeId(u128::from_be_bytes(bits));
-        let line = durable::seal(&format!("roster-raft-disk 1 {id}"));
-        let stored = fs::create_dir_all(&self.dir)
-            .and_then(|()| durable::replace(&self.dir, DISK, |file| file.write_all(line.as_bytes())));
-        stored.map_err(failed).map(|()| id)
+        let id = NodeId(draw_bits().map_err(|error| failed(io::Error::other(error)))?);
+        self.replace(DISK, &format!("roster-raft-disk 1 {id}")).map_err(failed)?;
+        Ok(id)
     }
 
     pub(super) fn load(&self) -> Result<Option<Place>, PlaceError> {
@@ -111,10 +107,13 @@ impl PlaceFile {
     }
 
     fn write(&self, place: Place, state: &str) -> Result<(), PlaceError> {
-        let line = durable::seal(&format!("roster-raft-place 1 {:032x} {} {state}", place.group, place.id));
-        let stored = fs::create_dir_all(&self.dir)
-            .and_then(|()| durable::replace(&self.dir, NAME, |file| file.write_all(line.as_bytes())));
-        stored.map_err(|cause| self.failed(cause))
+        let says = format!("roster-raft-place 1 {:032x} {} {state}", place.group, place.id);
+        self.replace(NAME, &says).map_err(|cause| self.failed(cause))
+    }
+
+    fn replace(&self, name: &str, says: &str) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        durable::replace(&self.dir, name, |file| file.write_all(durable::seal(says).as_bytes()))
     }
 
     /// Gives the place up: the group goes on without this node, whose number is never used again.

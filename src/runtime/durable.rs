@@ -6,9 +6,12 @@ use std::{
     path::Path,
 };
 
+/// How names of files end that are not finished.
+pub const UNFINISHED: &str = ".new";
+
 /// Replaces a file of a directory by what `write` writes; it is on disk when this returns.
 pub fn replace(dir: &Path, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let beside = dir.join(format!("{name}.new"));
+    let beside = dir.join(format!("{name}{UNFINISHED}"));
     let mut file = File::create(&beside)?;
     write(&mut file)?;
     file.sync_all()?;

@@ -45,11 +45,16 @@ pub(super) fn load_or_draw(dir: &Path) -> Result<NodeId, IdentityError> {
     if let Some(line) = durable::read(&path).map_err(failed)? {
         return parse(&line).ok_or(IdentityError::Damaged { path });
     }
-    let mut bits = [0; size_of::<u128>()];
-    getrandom::fill(&mut bits)?;
-    let id = NodeId(u128::from_be_bytes(bits));
+    let id = NodeId(draw_bits()?);
     durable::replace(dir, NAME, |file| file.write_all(render(id).as_bytes())).map_err(failed)?;
     Ok(id)
+}
+
+/// 128 bits that nobody else draws.
+pub fn draw_bits() -> Result<u128, getrandom::Error> {
+    let mut bits = [0; size_of::<u128>()];
+    getrandom::fill(&mut bits)?;
+    Ok(u128::from_be_bytes(bits))
 }
 
 fn render(id: NodeId) -> String {

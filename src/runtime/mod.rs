@@ -28,7 +28,7 @@ pub use ceiling::CeilingError;
 pub use clock::Clock;
 pub use data_dir::{DataDir, DataDirError};
 pub use entries::EntriesError;
-pub use identity::IdentityError;
+pub use identity::{IdentityError, draw_bits};
 pub use log::{Log, LogError};
 
 use crate::{

@@ -19,12 +19,15 @@ use std::{
 
 use futures_core::future::BoxFuture;
 
-use crate::raft::store::{
-    StoreError,
-    disk::{Change, Disk, Done, Each, Tree},
-    error::{Broken, panicked},
-    files,
-    flush::Flusher,
+use crate::{
+    raft::store::{
+        StoreError,
+        disk::{Change, Disk, Done, Each, Tree},
+        error::{Broken, panicked},
+        files,
+        flush::Flusher,
+    },
+    runtime::durable,
 };
 
 /// What is cached of it, in bytes; by default it would take 1 GiB.
@@ -54,7 +57,7 @@ impl Database {
     /// Opens the store in a directory; makes one if there is no such directory, or nothing in it.
     pub(super) fn open(dir: &Path, patience: Duration) -> Result<Self, StoreError> {
         let mut beside = dir.as_os_str().to_owned();
-        beside.push(files::UNFINISHED);
+        beside.push(durable::UNFINISHED);
         let beside = PathBuf::from(beside);
         // Made by a run that ended before it used it.
         if beside.exists() {

@@ -23,6 +23,7 @@ use crate::{
         store::{StoreError, files, snapshot_file},
         types::{LogId, SnapshotMeta},
     },
+    runtime::durable,
 };
 
 const KEPT: usize = 2;
@@ -124,7 +125,7 @@ impl Snapshots {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // Left by a run that ended while it wrote them.
-            if name.ends_with(files::UNFINISHED) || name.starts_with(RECEIVING) {
+            if name.ends_with(durable::UNFINISHED) || name.starts_with(RECEIVING) {
                 fs::remove_file(&path).map_err(failed)?;
             }
         }
