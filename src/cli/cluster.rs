@@ -107,7 +107,7 @@ pub(super) async fn run(command: ClusterCommand) -> anyhow::Result<ExitCode> {
             let cluster = call(&target.server, Method::GET, "/cluster", &[], None).await?;
             let own = text(&cluster["node"], "address");
             change(&target, Method::DELETE, "/cluster/members", &[("address", &own)], None).await?;
-            println!("{own} has left; stop it, and empty its data directory before it joins again");
+            println!("{own} has left and stops; empty its data directory before it joins again");
         }
         ClusterCommand::Remove { address, target } => {
             let address = address.to_string();

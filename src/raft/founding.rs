@@ -17,7 +17,8 @@ use crate::{
     model::NodeId,
     proto::raft::{self as proto, change_answer},
     raft::{
-        group::{Group, Part, Running},
+        group::{Group, Part, Running, STARTING},
+        members::Refusal,
         network,
         place::Place,
         types::Member,
@@ -99,7 +100,8 @@ impl Group {
     async fn next(&self, running: Option<&Running>) -> Next {
         let own = self.address();
         let others: Vec<CompactString> = self.origin().seeds.iter().filter(|seed| **seed != own).cloned().collect();
-        let (said, silent) = self.ask_all(&others).await;
+        let clients = others.into_iter().map(|other| (other.clone(), self.unnamed(&other)));
+        let (said, silent) = ask_all(clients).await;
         let placed = running.map(|running| running.place);
         if let Some(begun) = said.iter().find(|said| said.begun) {
             // Who has a place there already is called by the leader.
@@ -110,7 +112,7 @@ impl Group {
             return Next::Join(leader);
         }
         if !self.origin().founds {
-            return Next::Wait(format!("none of {} is a member of a group", others.join(", ")));
+            return Next::Wait(format!("none of {} is a member of a group", self.origin().seeds.join(", ")));
         }
         if let Some((seed, why)) = silent.first() {
             return Next::Wait(format!(
@@ -135,31 +137,6 @@ impl Group {
         Next::Found((1..).zip(all).collect())
     }
 
-    /// What the others say, and who says nothing.
-    async fn ask_all(&self, others: &[CompactString]) -> (Vec<Said>, Vec<(CompactString, String)>) {
-        let mut asked = JoinSet::new();
-        for address in others {
-            let (address, client) = (address.clone(), self.unnamed(address));
-            asked.spawn(async move {
-                let said = match client {
-                    Ok(client) => status(client, address.clone()).await,
-                    Err(why) => Err(why),
-                };
-                said.map_err(|why| (address, why))
-            });
-        }
-        let (mut said, mut silent) = (Vec::new(), Vec::new());
-        for answer in asked.join_all().await {
-            match answer {
-                Ok(one) => said.push(one),
-                Err(one) => silent.push(one),
-            }
-        }
-        said.sort_by(|a: &Said, b: &Said| a.address.cmp(&b.address));
-        silent.sort();
-        (said, silent)
-    }
-
     /// Calls to whoever is at an address.
     pub(super) fn unnamed(&self, address: &str) -> Result<network::Client, String> {
         let channel = self.calls().channel(address).map_err(|illegal| illegal.to_string())?;
@@ -182,9 +159,11 @@ impl Group {
                 continue;
             }
             let others = metrics.membership_config.nodes().filter(|(id, _)| **id != own.id);
-            let others: Vec<CompactString> = others.map(|(_, member)| member.address.clone()).collect();
+            let others = others.map(|(_, member)| {
+                (member.address.clone(), self.line(member).map_err(|status| status.message().to_owned()))
+            });
             let (known_at, known) = running.numbers();
-            let (said, _) = self.ask_all(&others).await;
+            let (said, _) = ask_all(others).await;
             let without = |said: &Said| {
                 let same = said.place.is_some_and(|place| place.group == own.group);
                 same && said.members_at > known_at && !said.members.contains(&own.id)
@@ -199,7 +178,7 @@ impl Group {
         let join = proto::Join { address: self.address().to_string() };
         let change = proto::change_request::Change::Join(join);
         if let Err(why) = self.ask_change(at, change, JOINING).await {
-            tracing::info!(at, why, "not a member yet");
+            tracing::info!(at, %why, "not a member yet");
         }
     }
 
@@ -209,16 +188,16 @@ impl Group {
         at: &str,
         change: proto::change_request::Change,
         patience: Duration,
-    ) -> Result<u64, String> {
+    ) -> Result<u64, Refusal> {
         let mut client = self.unnamed(at)?;
         let request = proto::ChangeRequest { change: Some(change) };
         let answered = timeout(patience, client.change(request)).await;
         let answer = answered.map_err(|_| format!("{at} did not answer in time"))?;
         match answer.map_err(|status| status.message().to_owned())?.into_inner().result {
             Some(change_answer::Result::Done(id)) => Ok(id),
-            Some(change_answer::Result::NotLeader(_)) => Err(format!("{at} does not lead")),
-            Some(change_answer::Result::Refused(why)) => Err(why),
-            None => Err(format!("the answer of {at} cannot be read")),
+            Some(change_answer::Result::NotLeader(_)) => Err(Refusal::NotLeader),
+            Some(change_answer::Result::Refused(why)) => Err(why.into()),
+            None => Err(format!("the answer of {at} cannot be read").into()),
         }
     }
 
@@ -249,6 +228,7 @@ impl Group {
             Part::Running(running) if running.place == place => return Ok(()),
             Part::Running(running) if running.begun() => return Err("this node has another place".into()),
             Part::Running(_) | Part::Waiting(_) => {}
+            Part::Starting => return Err(STARTING.into()),
             Part::Broken(why) => return Err(why),
             Part::Removed => return Err("this node was removed; empty its directory before it joins again".into()),
         }
@@ -272,6 +252,32 @@ impl Group {
             Err(panic) => tracing::error!(%panic, "storing this node's place failed"),
         }
     }
+}
+
+/// What nodes say, by address, and who says nothing.
+async fn ask_all(
+    nodes: impl Iterator<Item = (CompactString, Result<network::Client, String>)>,
+) -> (Vec<Said>, Vec<(CompactString, String)>) {
+    let mut asked = JoinSet::new();
+    for (address, client) in nodes {
+        asked.spawn(async move {
+            let said = match client {
+                Ok(client) => status(client, address.clone()).await,
+                Err(why) => Err(why),
+            };
+            said.map_err(|why| (address, why))
+        });
+    }
+    let (mut said, mut silent) = (Vec::new(), Vec::new());
+    for answer in asked.join_all().await {
+        match answer {
+            Ok(one) => said.push(one),
+            Err(one) => silent.push(one),
+        }
+    }
+    said.sort_by(|a: &Said, b: &Said| a.address.cmp(&b.address));
+    silent.sort();
+    (said, silent)
 }
 
 async fn status(mut client: network::Client, address: CompactString) -> Result<Said, String> {

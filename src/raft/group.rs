@@ -30,8 +30,8 @@ use crate::{
 const UNDER_WAY: usize = 4_096;
 const LED: usize = 16_384;
 
-/// Why a node that just began is no member.
-pub(super) const NOT_STARTED: &str = "this node has not started yet";
+/// Why a node that just began does nothing.
+pub(super) const STARTING: &str = "this node has not read yet what it kept";
 
 /// How the group works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub(super) struct Running {
 /// What this node is to the group.
 #[derive(Clone)]
 pub(super) enum Part {
+    /// What it kept is not read yet.
+    Starting,
     /// Not part of it yet, for this reason.
     Waiting(String),
     /// A member.
@@ -145,7 +147,7 @@ impl Group {
             calls,
             origin,
             settings,
-            part: watch::Sender::new(Part::Waiting(NOT_STARTED.into())),
+            part: watch::Sender::new(Part::Starting),
             recovered: watch::Sender::new(false),
             moved: Notify::new(),
             placing: tokio::sync::Mutex::default(),
@@ -255,22 +257,24 @@ impl Group {
     pub(super) fn running(&self) -> Result<Arc<Running>, String> {
         match self.part() {
             Part::Running(running) => Ok(running),
+            Part::Starting => Err(STARTING.into()),
             Part::Waiting(why) => Err(why),
             Part::Broken(why) => Err(why),
             Part::Removed => Err("this node was removed from the group".into()),
         }
     }
 
-    /// Place, whether anything was ever voted or written here, and the leader.
-    pub(super) fn stance(&self) -> (Option<Place>, bool, Option<Member>) {
-        match self.part() {
+    /// Place, whether anything was ever voted or written here, and the leader; none before that is known.
+    pub(super) fn stance(&self) -> Option<(Option<Place>, bool, Option<Member>)> {
+        Some(match self.part() {
+            Part::Starting => return None,
             Part::Running(running) => {
                 (Some(running.place), running.begun(), running.leader().map(|(_, leader)| leader))
             }
             Part::Waiting(_) => (None, false, None),
             // Whatever is on that disk: it is no empty one.
             Part::Broken(_) | Part::Removed => (None, true, None),
-        }
+        })
     }
 }
 
@@ -287,10 +291,11 @@ impl Running {
 
     /// Who leads, as far as this node knows.
     pub(super) fn leader(&self) -> Option<(u64, Member)> {
-        let metrics = self.metrics();
+        // Each proposal asks: not all of what raft says of itself is copied.
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
         let id = metrics.current_leader?;
-        let member = metrics.membership_config.get_node(&id).cloned()?;
-        Some((id, member))
+        Some((id, metrics.membership_config.get_node(&id).cloned()?))
     }
 
     /// Whether it is a voter, as far as it knows.

@@ -73,7 +73,7 @@ impl Group {
     /// Returns once what this node kept of what was agreed on is shown, or it is clear that it kept nothing.
     pub async fn loaded(&self) {
         let mut parts = self.parts();
-        let known = |part: &Part| !matches!(part, Part::Waiting(why) if why == super::group::NOT_STARTED);
+        let known = |part: &Part| !matches!(part, Part::Starting);
         // The sender lives as long as this.
         let waited = tokio::time::timeout(LOADING, parts.wait_for(known)).await;
         if waited.is_err() {
@@ -97,6 +97,8 @@ impl Group {
                 if self.place_file().is_retired() {
                     return self.set_part(Part::Removed);
                 }
+                // From now on others may rely on that it has nothing.
+                self.set_part(Part::Waiting("this node has no place in a group yet".into()));
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = self.moved.notified() => continue,
@@ -108,20 +110,19 @@ impl Group {
                 Err(why) => return self.broken(why),
             };
             let end = self.tend(&running, &stop).await;
-            self.set_part(match &end {
-                End::Stopped => Part::Waiting("this node stops".into()),
-                End::Moved => Part::Waiting("this node takes another place".into()),
-                End::Broken(why) => Part::Broken(why.clone()),
-                End::Removed => Part::Removed,
-            });
+            // Nobody finds raft any more while it stops.
+            match &end {
+                End::Stopped => self.set_part(Part::Waiting("this node stops".into())),
+                End::Moved => self.set_part(Part::Waiting("this node takes another place".into())),
+                End::Broken(why) => self.broken(why.clone()),
+                End::Removed => self.retire(),
+            }
             let had_begun = running.begun();
             if tokio::time::timeout(STOPPING, running.raft.shutdown()).await.is_err() {
                 tracing::warn!("raft does not stop");
             }
             match end {
-                End::Stopped => return,
-                End::Broken(why) => return self.broken(why),
-                End::Removed => return self.retire(),
+                End::Stopped | End::Broken(_) | End::Removed => return,
                 End::Moved if had_begun => {}
                 // Nobody knows of it: it is not to be found in the store of another place.
                 End::Moved => {
@@ -145,9 +146,7 @@ impl Group {
     }
 
     fn retire(&self) {
-        tracing::warn!(
-            "this node was removed from the cluster: stop it, and empty its directory before it joins again"
-        );
+        tracing::warn!("the group goes on without this node; empty its directory before it joins again");
         if let Err(error) = self.place_file().retire() {
             tracing::error!(%error, "a restart would not know that this node was removed");
         }
@@ -265,6 +264,7 @@ impl Group {
     /// The members of the group are those of the cluster.
     fn follow(&self, members: &BTreeMap<u64, Member>) {
         let addresses: Vec<CompactString> = members.values().map(|member| member.address.clone()).collect();
+        self.keep_lines(members);
         if let Err(error) = self.peers().set_members(&addresses) {
             tracing::error!(%error, "a member cannot be dialled");
         }

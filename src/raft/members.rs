@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use openraft::{ChangeMembers, async_runtime::WatchReceiver};
+use openraft::ChangeMembers;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -43,8 +43,8 @@ impl Group {
                 },
                 Some((_, leader)) => match self.ask_change(&leader.address, change.clone(), PATIENCE).await {
                     Ok(id) => return Ok(id),
-                    Err(why) if why.ends_with("does not lead") => why,
-                    Err(why) => return Err(Failure::Unavailable(why)),
+                    Err(Refusal::NotLeader) => format!("{} does not lead", leader.address),
+                    Err(Refusal::Because(why)) => return Err(Failure::Unavailable(why)),
                 },
                 None => "there is no leader that most members follow".to_owned(),
             };
@@ -168,7 +168,7 @@ impl Running {
 
     /// The voter that has most of the log.
     fn newest_other(&self) -> Option<u64> {
-        let metrics = self.raft.metrics().borrow_watched().clone();
+        let metrics = self.metrics();
         let replicated = metrics.replication?;
         let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
         let others = replicated.into_iter().filter(|(id, _)| *id != self.place.id && voters.contains(id));
@@ -193,10 +193,13 @@ impl Running {
 }
 
 /// Why members are not changed.
-enum Refusal {
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
     /// Whoever leads now is to be asked.
+    #[error("the node that was asked does not lead")]
     NotLeader,
     /// For this reason.
+    #[error("{0}")]
     Because(String),
 }
 

@@ -5,6 +5,7 @@
 //! told that nothing changed can rely on it, and is told otherwise when nobody knows.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
@@ -265,15 +266,19 @@ impl Group {
         }
     }
 
-    /// Proposes as the leader. That includes finding out that this node does not lead.
-    pub(super) async fn lead(&self, running: &Running, command: Bytes, patience: Duration) -> Attempt {
+    /// Proposes for another node, if its command can be read and its clock be followed.
+    pub(super) async fn lead_for_another(&self, running: &Running, command: Bytes, patience: Duration) -> Attempt {
         match decode_command(&command) {
             Ok((id, _)) if id.minted > self.runtime().time() + AHEAD_MILLIS => {
-                return Attempt::Refused("the clock of the node that was asked runs ahead of the leader's".into());
+                Attempt::Refused("the clock of the node that was asked runs ahead of the leader's".into())
             }
-            Ok(_) => {}
-            Err(illegal) => return Attempt::Refused(illegal.to_string()),
+            Ok(_) => self.lead(running, command, patience).await,
+            Err(illegal) => Attempt::Refused(illegal.to_string()),
         }
+    }
+
+    /// Proposes as the leader. That includes finding out that this node does not lead.
+    async fn lead(&self, running: &Running, command: Bytes, patience: Duration) -> Attempt {
         let Ok(_counted) = self.led().try_acquire() else { return Attempt::Busy };
         let written = match timeout(patience, running.raft.client_write(Command(command))).await {
             Ok(written) => written,
@@ -342,6 +347,11 @@ impl Group {
         let client = network::client(&**self.calls(), member)?;
         lines.push((member.clone(), client.clone()));
         Ok(client)
+    }
+
+    /// Keeps those to members only.
+    pub(super) fn keep_lines(&self, members: &BTreeMap<u64, Member>) {
+        self.lines().lock().retain(|(known, _)| members.values().any(|member| member == known));
     }
 
     /// Dials anew next time.

@@ -23,7 +23,7 @@ use crate::{
     },
     raft::{
         codec::{decode_entry, decode_log_id, decode_meta, decode_vote, encode_log_id, encode_vote},
-        group::{Group, Running},
+        group::{Group, Running, STARTING},
         place::Place,
         propose::Attempt,
         store::StoreError,
@@ -87,7 +87,7 @@ fn failed(error: impl std::fmt::Display) -> Status {
 impl Raft for Service {
     async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<proto::StatusAnswer>, Status> {
         let group = &self.0;
-        let (place, begun, leader) = group.stance();
+        let (place, begun, leader) = group.stance().ok_or_else(|| Status::unavailable(STARTING))?;
         let (members_at, members) = group.running().map_or_else(|_| Default::default(), |running| running.numbers());
         Ok(Response::new(proto::StatusAnswer {
             place: place.map(Place::encode),
@@ -198,7 +198,7 @@ impl Raft for Service {
         let request = request.into_inner();
         let running = self.meant(request.target)?;
         let patience = std::time::Duration::from_millis(request.patience);
-        let result = match self.0.lead(&running, request.command, patience).await {
+        let result = match self.0.lead_for_another(&running, request.command, patience).await {
             Attempt::Agreed(outcome, index) => {
                 Answer::Agreed(Agreed { outcome: encode_outcome(outcome) as i32, index })
             }

@@ -4,7 +4,7 @@ use openraft::{Instant, ServerState};
 
 use crate::{
     model::{Millis, NodeId},
-    raft::group::{Group, Part, Running},
+    raft::group::{Group, Part, Running, STARTING},
 };
 
 /// What operators see.
@@ -71,6 +71,7 @@ impl Group {
     pub fn status(&self) -> Status {
         match self.part() {
             Part::Running(running) => Status { part: "member", why: String::new(), member: Some(running.status()) },
+            Part::Starting => Status { part: "waiting", why: STARTING.into(), member: None },
             Part::Waiting(why) => Status { part: "waiting", why, member: None },
             Part::Broken(why) => Status { part: "broken", why, member: None },
             Part::Removed => Status { part: "removed", why: "removed from the group".into(), member: None },
