@@ -10,6 +10,7 @@ pub mod proto {
     pub use roster::{peer::v1 as peer, raft::v1 as raft};
 }
 
+pub mod chaos;
 pub mod cli;
 pub mod config;
 pub mod connection;

@@ -11,7 +11,7 @@ use std::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Which modules a module may use: those on floors below its own. The ground first.
-const FLOORS: [(&str, u8); 26] = [
+const FLOORS: [(&str, u8); 27] = [
     ("proto", 0),
     ("model", 0),
     ("wire", 1),
@@ -35,9 +35,10 @@ const FLOORS: [(&str, u8); 26] = [
     ("config", 9),
     ("server", 10),
     ("bench", 10),
-    ("cli", 11),
-    ("lib", 12),
-    ("main", 12),
+    ("chaos", 11),
+    ("cli", 12),
+    ("lib", 13),
+    ("main", 13),
 ];
 
 /// Floors up to this one are pure: values without sockets, files, clocks or tasks.

@@ -53,16 +53,20 @@ struct Calls {
 
 impl Client {
     pub async fn connect(address: &Address, tally: Arc<Tally>, on_push: OnPush) -> Result<Self, Fault> {
-        let deadline = time::Instant::now() + address.timeout;
-        let channel = Endpoint::from_shared(address.uri.clone())
-            .map_err(|error| Fault::Failed(format!("{}: {error}", address.uri)))?
-            .connect_timeout(address.timeout)
-            .connect()
-            .await
-            .map_err(|error| Fault::Failed(format!("connect to {}: {}", address.uri, chain(&error))))?;
+        let endpoint = Endpoint::from_shared(address.uri.clone())
+            .map_err(|error| Fault::Failed(format!("{}: {error}", address.uri)))?;
+        let channel = endpoint.connect_timeout(address.timeout).connect().await;
+        let channel =
+            channel.map_err(|error| Fault::Failed(format!("connect to {}: {}", address.uri, chain(&error))))?;
+        Self::over(channel, address.timeout, tally, on_push).await
+    }
+
+    /// The same over a transport of one's own.
+    pub async fn over(channel: Channel, timeout: Duration, tally: Arc<Tally>, on_push: OnPush) -> Result<Self, Fault> {
+        let deadline = time::Instant::now() + timeout;
         let calls = Arc::new(Calls {
             grpc: RequestClient::new(channel.clone()).max_decoding_message_size(MESSAGE_LIMIT),
-            timeout: address.timeout,
+            timeout,
             tally: Arc::clone(&tally),
             born: Instant::now(),
             last_call: AtomicU64::new(0),
@@ -73,6 +77,11 @@ impl Client {
         let client = Self { calls, tasks: [listener, keeper] };
         client.registered(deadline).await?;
         Ok(client)
+    }
+
+    /// Whether its stream is there. One that is cut off silently looks so until a call fails.
+    pub fn is_connected(&self) -> bool {
+        !self.tasks[0].is_finished()
     }
 
     /// The set-up travels on the stream and the calls do not wait for it: until it is processed a server answers 301.

@@ -5,21 +5,22 @@
 
 #![expect(clippy::disallowed_methods, reason = "a load generator measures real time")]
 
-mod arguments;
+pub(crate) mod arguments;
 mod beat;
-mod chance;
+pub(crate) mod chance;
 mod churn;
-mod client;
+pub(crate) mod client;
 mod closed_loop;
 mod convergence;
-mod envelope;
+pub(crate) mod envelope;
 mod hold;
 mod http;
 mod http_query;
 mod http_register;
-mod message;
+pub(crate) mod message;
 mod persist;
-mod process;
+pub(crate) mod ports;
+pub(crate) mod process;
 mod push;
 mod query;
 mod register;
@@ -27,8 +28,8 @@ mod report;
 mod session;
 mod spread;
 mod storm;
-mod stream;
-mod tally;
+pub(crate) mod stream;
+pub(crate) mod tally;
 
 use std::{process::ExitCode, time::Duration};
 

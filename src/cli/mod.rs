@@ -11,7 +11,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{self, BenchArgs};
+use crate::{
+    bench::{self, BenchArgs},
+    chaos::{self, ChaosArgs},
+};
 
 /// A service registry that speaks the Nacos naming protocol.
 #[derive(Parser)]
@@ -38,6 +41,8 @@ enum Command {
     Instance(instance::InstanceCommand),
     /// Put load on a Nacos server, this one or any other, and measure it.
     Bench(Box<BenchArgs>),
+    /// Break a cluster of this machine while clients use it, and see whether anything is lost.
+    Chaos(ChaosArgs),
 }
 
 /// Which node a command talks to, and how it prints.
@@ -71,6 +76,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Service(command) => service::run(command).await,
         Command::Instance(command) => instance::run(command).await,
         Command::Bench(args) => bench::run(*args).await,
+        Command::Chaos(args) => chaos::run(args).await,
     }
 }
 

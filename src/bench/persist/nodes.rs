@@ -3,18 +3,16 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 
+use crate::bench::ports::free_ports;
+
 const NODES: usize = 3;
-/// Below those that the system gives to whoever goes out.
-const PORTS: std::ops::Range<u16> = 10_000..30_000;
-/// Ports of a node above its main port: for gRPC, and for the others.
-const ABOVE: [u16; 3] = [0, 1_000, 1_001];
 
 pub struct OwnNodes {
     dir: PathBuf,
@@ -24,7 +22,7 @@ pub struct OwnNodes {
 impl OwnNodes {
     /// `more` are settings of each node; others can be given as ROSTER_NAME in the environment.
     pub fn start(below: &Path, more: &[String]) -> Result<Self> {
-        let ports = free_ports();
+        let ports = free_ports(NODES);
         ensure!(ports.len() == NODES, "no free ports for {NODES} nodes");
         let dir = below.join(format!("roster-bench-{}", std::process::id()));
         fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
@@ -70,13 +68,4 @@ impl Drop for OwnNodes {
 
 fn address(port: u16) -> String {
     format!("{}:{port}", Ipv4Addr::LOCALHOST)
-}
-
-/// Another program may still be faster; the node's start then says so.
-fn free_ports() -> Vec<u16> {
-    let first = (std::process::id() % 997) as u16 * 20;
-    let some = (0..PORTS.len() as u16).map(|step| PORTS.start + first.wrapping_add(step) % PORTS.len() as u16);
-    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    // Not side by side: another node's port for gRPC is no main port.
-    some.step_by(3).filter(|port| ABOVE.iter().all(|above| is_free(port + above))).take(NODES).collect()
 }

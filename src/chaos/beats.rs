@@ -1,0 +1,75 @@
+//! Instances that beat over HTTP, at whichever node answers.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hyper::Method;
+use tokio::time::{interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ask::Http,
+    load::beat_place,
+    watch::{Ground, Place},
+};
+
+/// As the Java client 1.x.
+const PERIOD: Duration = Duration::from_secs(5);
+/// Pause before the next node is asked.
+const AGAIN: Duration = Duration::from_millis(200);
+/// What a beat of an instance that nobody knows is answered with.
+const UNKNOWN: &[u8] = b"20404";
+
+pub struct Beating {
+    place: Place,
+    nodes: Arc<Vec<String>>,
+    next: usize,
+    http: Http,
+}
+
+impl Beating {
+    pub fn new(number: usize, service: &str, nodes: Arc<Vec<String>>, http: Http) -> Self {
+        Self { place: beat_place(number, service), nodes, next: number, http }
+    }
+
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    /// Registers and beats until `end`.
+    pub async fn beat(mut self, ground: Arc<Ground>, end: CancellationToken) {
+        self.until_answered(&end, Method::POST, "/nacos/v1/ns/instance").await;
+        ground.steady.lock().acknowledged.insert(self.place(), 1);
+        let mut beats = interval(PERIOD);
+        loop {
+            tokio::select! {
+                () = end.cancelled() => return,
+                _ = beats.tick() => {}
+            }
+            let answer = self.until_answered(&end, Method::PUT, "/nacos/v1/ns/instance/beat").await;
+            if answer.windows(UNKNOWN.len()).any(|part| part == UNKNOWN) {
+                self.until_answered(&end, Method::POST, "/nacos/v1/ns/instance").await;
+            }
+        }
+    }
+
+    /// What the first node that takes it says.
+    async fn until_answered(&mut self, end: &CancellationToken, method: Method, path: &str) -> Bytes {
+        let target = format!("{path}?{}", query(&self.place));
+        while !end.is_cancelled() {
+            let node = &self.nodes[self.next % self.nodes.len()];
+            match self.http.call(method.clone(), node, &target, Bytes::new()).await {
+                Ok((200, body)) => return body,
+                _ => self.next += 1,
+            }
+            sleep(AGAIN).await;
+        }
+        Bytes::new()
+    }
+}
+
+fn query((service, ip, port): &Place) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs([("serviceName", service.as_str()), ("ip", ip), ("port", &port.to_string())]);
+    query.append_pair("metadata", r#"{"version":"1"}"#).finish()
+}

@@ -1,0 +1,92 @@
+//! The faults by name, and which of them may meet.
+//!
+//! Faults of one lane follow each other; lanes run beside each other, so that a node is killed while the network is cut and
+//! clients storm.
+
+use serde::Serialize;
+
+/// What is done to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A node that does not lead is killed and started again.
+    KillFollower,
+    /// The node that leads is killed and started again.
+    KillLeader,
+    /// Most nodes are killed at once.
+    KillMajority,
+    /// All nodes are killed at once.
+    KillAll,
+    /// A node is asked to stop and started again.
+    Terminate,
+    /// A node is stopped in its tracks for seconds and goes on.
+    Pause,
+    /// A killed node stays away for many seconds.
+    SlowRestart,
+    /// A node comes back with nothing, as another member.
+    EmptiedDisk,
+    /// A node and all others do not hear each other.
+    CutOff,
+    /// The same of the node that leads.
+    CutOffLeader,
+    /// The nodes fall into a larger and a smaller half.
+    Halves,
+    /// What one node sends arrives nowhere; it hears all others.
+    OneWay,
+    /// All that nodes send arrives late.
+    Delay,
+    /// Some of what nodes send is sent again a moment later, as after a lost packet.
+    Loss,
+    /// The lines of one node carry little.
+    SlowLink,
+    /// Many clients come at once and go again.
+    ConnectionStorm,
+    /// A subscriber that reads nothing.
+    SlowSubscriber,
+    /// Clients that say what no client says.
+    HostileClient,
+}
+
+/// Faults that do not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// What is done to processes and their disks.
+    Processes,
+    /// What is done between them.
+    Network,
+    /// What clients do.
+    Clients,
+}
+
+impl Lane {
+    pub const ALL: [Self; 3] = [Self::Processes, Self::Network, Self::Clients];
+}
+
+impl Kind {
+    pub fn lane(self) -> Lane {
+        match self {
+            Self::KillFollower
+            | Self::KillLeader
+            | Self::KillMajority
+            | Self::KillAll
+            | Self::Terminate
+            | Self::Pause
+            | Self::SlowRestart
+            | Self::EmptiedDisk => Lane::Processes,
+            Self::CutOff
+            | Self::CutOffLeader
+            | Self::Halves
+            | Self::OneWay
+            | Self::Delay
+            | Self::Loss
+            | Self::SlowLink => Lane::Network,
+            Self::ConnectionStorm | Self::SlowSubscriber | Self::HostileClient => Lane::Clients,
+        }
+    }
+
+    /// As it is asked for.
+    pub fn name(self) -> String {
+        use clap::ValueEnum;
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}

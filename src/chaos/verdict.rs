@@ -1,0 +1,155 @@
+//! What is checked once nothing is broken any more, and what it all comes to.
+
+use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    fault::Kind,
+    journal::{Journal, Promise},
+    load::Truth,
+    nodes::Nodes,
+    persistent::Callers,
+    watch::Watch,
+};
+use crate::bench::message::{Host, View};
+
+/// How long nodes may take to agree once they are whole: leases of connections that were lost, and half as much again.
+const BOUND: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(250);
+/// What nodes may log as an error while they are being broken: by the beginning of the message.
+const EXPECTED: [&str; 0] = [];
+
+/// How a promise fared.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    pub promise: Promise,
+    pub kept: bool,
+    /// What was looked at, or what broke it.
+    pub says: Vec<String>,
+}
+
+/// Compares all views with the truth until they agree; how long that took.
+pub async fn converge(nodes: &Nodes, watches: &[Arc<Watch>], truth: &Truth, journal: &Journal) -> Option<Duration> {
+    let began = Instant::now();
+    loop {
+        let (lists, pushes) = (lists(nodes, truth).await, pushes(watches, truth));
+        let state = one_state(nodes).await;
+        if lists.is_empty() && pushes.is_empty() && state.is_none() {
+            return Some(began.elapsed());
+        }
+        if began.elapsed() > BOUND {
+            lists.into_iter().chain(state).for_each(|what| journal.broke(Promise::OneView, what));
+            pushes.into_iter().for_each(|what| journal.broke(Promise::FinalPush, what));
+            return None;
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Where nodes list something else.
+async fn lists(nodes: &Nodes, truth: &Truth) -> Vec<String> {
+    let mut other = Vec::new();
+    for node in &nodes.all {
+        for (service, hosts) in truth {
+            let target = format!("/nacos/v1/ns/instance/list?serviceName={service}");
+            let shown = nodes.http.get(&node.main, &target).await;
+            let shown = shown.and_then(|value| serde_json::from_value::<View>(value).ok());
+            match shown {
+                Some(view) if view.sorted_hosts() == *hosts => {}
+                Some(view) => {
+                    let who = format!("node {}", node.number + 1);
+                    other.push(differ(&who, service, &view.sorted_hosts(), hosts));
+                }
+                None => other.push(format!("node {} does not list {service}", node.number + 1)),
+            }
+        }
+    }
+    other
+}
+
+/// Where subscribers ended on something else.
+fn pushes(watches: &[Arc<Watch>], truth: &Truth) -> Vec<String> {
+    let each = watches.iter().flat_map(|watch| truth.iter().map(move |(service, hosts)| (watch, service, hosts)));
+    let other = each.filter_map(|(watch, service, hosts)| {
+        let shown = watch.hosts(service).unwrap_or_default();
+        (shown != *hosts).then(|| differ(&watch.name, service, &shown, hosts))
+    });
+    other.collect()
+}
+
+fn differ(who: &str, service: &str, shown: &[Host], truth: &[Host]) -> String {
+    let only = |these: &[Host], those: &[Host]| {
+        let only = these.iter().filter(|host| !those.contains(host));
+        only.map(|host| format!("{}:{}@{}", host.ip, host.port, host.metadata.version)).collect::<Vec<_>>().join(" ")
+    };
+    format!("{who} shows {service} with [{}] too much and without [{}]", only(shown, truth), only(truth, shown))
+}
+
+/// None when all nodes hold the same of what is agreed on.
+async fn one_state(nodes: &Nodes) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    for number in 0..nodes.all.len() {
+        let cluster = nodes.cluster(number).await;
+        let raft = cluster.map(|cluster| cluster["raft"].clone()).unwrap_or(Value::Null);
+        if raft["hash"].is_null() {
+            return Some(format!("node {} is no member: {}", number + 1, raft["why"]));
+        }
+        seen.insert((raft["applied"].as_u64(), raft["hash"].to_string()));
+    }
+    (seen.len() > 1).then(|| format!("nodes hold different states: {seen:?}"))
+}
+
+/// Checks histories; how many operations they have.
+pub async fn histories(callers: Arc<Callers>, nodes: &Nodes, journal: &Journal) -> Result<usize> {
+    for node in &nodes.all {
+        callers.read_all(&node.main).await?;
+    }
+    let (operations, broken) = tokio::task::spawn_blocking(move || callers.histories.check()).await?;
+    for (service, port) in broken {
+        let what =
+            format!("no order of calls explains what was told of port {port} of service chaos-history-{service}");
+        journal.broke(Promise::Linearizable, what);
+    }
+    Ok(operations)
+}
+
+/// Reads what nodes logged.
+pub fn logs(nodes: &Nodes, journal: &Journal) {
+    for node in &nodes.all {
+        let text = fs::read_to_string(&node.log).unwrap_or_default();
+        for line in text.lines() {
+            let message = serde_json::from_str::<Value>(line).ok();
+            let is_error = message.as_ref().is_some_and(|message| message["level"] == "ERROR");
+            let says = message.as_ref().and_then(|message| message["fields"]["message"].as_str()).unwrap_or_default();
+            let expected = EXPECTED.iter().any(|expected| says.starts_with(expected));
+            if line.contains("panicked at") || (is_error && !expected) {
+                journal.broke(Promise::Healthy, format!("node {} logged: {line}", node.number + 1));
+            }
+        }
+    }
+}
+
+/// Notes which faults did not happen.
+pub fn coverage(asked: &[Kind], journal: &Journal) {
+    let injected = journal.read().injected;
+    for kind in asked {
+        if !injected.iter().any(|one| one.kind == *kind && one.evidence.is_some()) {
+            journal.broke(Promise::Covered, format!("{} did not happen", kind.name()));
+        }
+    }
+}
+
+/// How each promise fared.
+pub fn checks(journal: &Journal) -> Vec<Check> {
+    let broken = journal.read().broken;
+    let check = |promise| {
+        let of_it = broken.iter().filter(|broken| broken.promise == promise);
+        let says: Vec<String> = of_it.map(|broken| format!("{:.1} s: {}", broken.at, broken.what)).collect();
+        Check { promise, kept: says.is_empty(), says }
+    };
+    Promise::ALL.into_iter().map(check).collect()
+}
