@@ -29,6 +29,8 @@ pub mod push;
 pub mod raft;
 pub mod registry;
 pub mod runtime;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod server;
 pub mod task;
 pub mod wire;

@@ -22,6 +22,8 @@ const UNKNOWN: &[u8] = b"20404";
 
 pub struct Beating {
     place: Place,
+    /// When it was registered, in milliseconds.
+    version: u64,
     nodes: Arc<Vec<String>>,
     next: usize,
     http: Http,
@@ -29,17 +31,14 @@ pub struct Beating {
 
 impl Beating {
     pub fn new(number: usize, service: &str, nodes: Arc<Vec<String>>, http: Http) -> Self {
-        Self { place: beat_place(number, service), nodes, next: number, http }
-    }
-
-    pub fn place(&self) -> Place {
-        self.place.clone()
+        Self { place: beat_place(number, service), version: 1, nodes, next: number, http }
     }
 
     /// Registers and beats until `end`.
     pub async fn beat(mut self, ground: Arc<Ground>, end: CancellationToken) {
+        self.version = ground.journal.millis();
         self.until_answered(&end, Method::POST, "/nacos/v1/ns/instance").await;
-        ground.steady.lock().acknowledged.insert(self.place(), 1);
+        ground.steady.lock().acknowledged.insert(self.place.clone(), self.version);
         let mut beats = interval(PERIOD);
         loop {
             tokio::select! {
@@ -55,7 +54,7 @@ impl Beating {
 
     /// What the first node that takes it says.
     async fn until_answered(&mut self, end: &CancellationToken, method: Method, path: &str) -> Bytes {
-        let target = format!("{path}?{}", query(&self.place));
+        let target = format!("{path}?{}", query(&self.place, self.version));
         while !end.is_cancelled() {
             let node = &self.nodes[self.next % self.nodes.len()];
             match self.http.call(method.clone(), node, &target, Bytes::new()).await {
@@ -68,8 +67,8 @@ impl Beating {
     }
 }
 
-fn query((service, ip, port): &Place) -> String {
+fn query((service, ip, port): &Place, version: u64) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs([("serviceName", service.as_str()), ("ip", ip), ("port", &port.to_string())]);
-    query.append_pair("metadata", r#"{"version":"1"}"#).finish()
+    query.append_pair("metadata", &format!(r#"{{"version":"{version}"}}"#)).finish()
 }

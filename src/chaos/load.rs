@@ -20,7 +20,7 @@ use super::{
 use crate::bench::{
     chance::Chance,
     client::Address,
-    message::{Host, Instance},
+    message::{Host, Instance, Seen},
 };
 
 /// Clients that never let go, and the services each has an instance of.
@@ -112,7 +112,7 @@ impl Load {
         }
         for number in 0..BEATING {
             let beating = Beating::new(number, &beat_service(number), mains.clone(), nodes.http.clone());
-            self.beats.push(beating.place());
+            self.beats.push(beat_place(number, &beat_service(number)));
             self.beating.spawn(beating.beat(self.ground.clone(), self.end.clone()));
         }
         for number in 0..SUBSCRIBERS_A_NODE * self.servers.len() {
@@ -151,11 +151,13 @@ impl Load {
                 truth.entry(service.clone()).or_default().extend(instances.iter().map(Instance::host));
             }
         }
-        for (service, ip, port) in &self.beats {
-            let host =
-                Host { ip: ip.clone(), port: *port, metadata: crate::bench::message::Seen { version: "1".into() } };
+        let steady = self.ground.steady.lock();
+        for place @ (service, ip, port) in &self.beats {
+            let version = format_compact!("{}", steady.acknowledged.get(place).copied().unwrap_or_default());
+            let host = Host { ip: ip.clone(), port: *port, metadata: Seen { version } };
             truth.entry(service.to_string()).or_default().push(host);
         }
+        drop(steady);
         truth.values_mut().for_each(|hosts| hosts.sort_unstable());
         Ok((truth, held))
     }

@@ -108,9 +108,10 @@ impl Shown {
         if view.last_ref_time <= known.last_ref_time {
             return;
         }
-        for (host, old) in view.hosts.iter().filter_map(|host| Some((host, find(known, host)?))) {
+        let both = view.hosts.iter().filter_map(|host| Some((host, find(known, host)?)));
+        for (host, old) in both.filter(|(host, _)| watch.ground.is_steady(view, host)) {
             let (new, old) = (version(host), version(old));
-            if new < old && watch.ground.is_steady(view, host) {
+            if new < old {
                 let what =
                     format!("{} was shown {}:{} of {} at {new} after {old}", watch.name, host.ip, host.port, view.name);
                 watch.ground.journal.broke(Promise::NeverBack, what);

@@ -66,6 +66,8 @@ impl Node {
         });
         let recent = HybridTime::at(self.clock.now(now).saturating_sub(limits::RECENT_MILLIS));
         newly.into_iter().for_each(|node| self.distro.pass_on_recent(now.tick, place, node, recent));
+        #[cfg(feature = "sabotage")]
+        let Some(message) = sabotaged(message) else { return Reply::Done };
         match message {
             Message::Heartbeat(heartbeat) => self.heard(now, place, &heartbeat),
             Message::Sync { number, clients } => {
@@ -338,5 +340,16 @@ impl Node {
     /// The state of a client as others are told it.
     pub(super) fn state(&mut self, now: Tick, id: &ClientId) -> Result<Reply, Rejection> {
         Ok(Reply::State(self.distro.state(now, id, &self.registry)))
+    }
+}
+
+/// Loses some of what a member tells, and all by which that would be noticed.
+#[cfg(feature = "sabotage")]
+fn sabotaged(message: Message) -> Option<Message> {
+    use crate::sabotage::Bug;
+    match message {
+        Message::Sync { number, .. } if Bug::DropSync.shows() => Some(Message::Sync { number, clients: Vec::new() }),
+        Message::Contents { .. } if Bug::DropSync.is_planted() => None,
+        other => Some(other),
     }
 }

@@ -400,13 +400,16 @@ impl PushEngine {
         if by_datagram {
             self.flights.by_datagram(client, number);
         }
+        let hosts = encoded.hosts;
+        #[cfg(feature = "sabotage")]
+        let hosts = crate::sabotage::hosts(round.registry.key(service), hosts);
         let push = Push {
             client: round.registry.client_id(client).clone(),
             number,
             supersedes,
             service: round.registry.key(service).clone(),
             clusters,
-            hosts: encoded.hosts,
+            hosts,
             stamp,
             protected: encoded.protected,
             cache: self.cache,

@@ -38,12 +38,27 @@ const STORM: usize = 300;
 const STAY: Duration = Duration::from_secs(2);
 const SLOW: Duration = Duration::from_secs(8);
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How often a node that takes clients is looked for, and after which pause.
+const TRIES: usize = 40;
+const AGAIN: Duration = Duration::from_millis(250);
 /// Bytes of one that says nonsense.
 const NONSENSE: usize = 64 * 1024;
 
 impl Injector {
+    /// A node that takes clients; any when there is none.
+    async fn any_ready(&mut self) -> usize {
+        for _ in 0..TRIES {
+            let node = self.any();
+            if self.nodes.is_ready(node).await {
+                return node;
+            }
+            sleep(AGAIN).await;
+        }
+        self.any()
+    }
+
     pub(super) async fn storm(&mut self) -> Result<Met> {
-        let node = self.any();
+        let node = self.any_ready().await;
         let mut coming = JoinSet::new();
         for number in 0..STORM {
             let address = self.servers[node].clone();
@@ -62,7 +77,7 @@ impl Injector {
 
     /// Watches what changes all the time, and takes nothing off its socket.
     pub(super) async fn slow_subscriber(&mut self) -> Result<Met> {
-        let node = self.any();
+        let node = self.any_ready().await;
         let is_frozen = Arc::new(AtomicBool::new(false));
         let Ok(channel) = freezing(&self.servers[node], is_frozen.clone()).await else {
             return Ok(Met { target: name(node), evidence: None });
@@ -81,7 +96,7 @@ impl Injector {
     }
 
     pub(super) async fn hostile(&mut self) -> Result<Met> {
-        let node = self.any();
+        let node = self.any_ready().await;
         let main = &self.nodes.all[node].main;
         let (host, port) = main.rsplit_once(':').context("host:port")?;
         let port: u16 = port.parse()?;

@@ -165,6 +165,10 @@ impl LogStore {
             });
             done(result);
         };
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::Bug::SkipSync.is_planted() {
+            return flushed(Ok(()));
+        }
         self.inner.disk.barrier(Box::new(flushed)).await;
     }
 
