@@ -1,5 +1,5 @@
 //! Bugs planted on purpose, to see that `roster chaos` and the tests notice them. Only with the feature `sabotage`, which no
-//! release build can have; `ROSTER_SABOTAGE` names the one that a process has.
+//! release build can have; `SABOTAGE` names the one that a process has.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ compile_error!("planted bugs are for debug builds only");
 /// One that is rarely seen is harder to notice.
 const RARELY: u64 = 20;
 
-static PLANTED: LazyLock<String> = LazyLock::new(|| std::env::var("ROSTER_SABOTAGE").unwrap_or_default());
+static PLANTED: LazyLock<String> = LazyLock::new(|| std::env::var("SABOTAGE").unwrap_or_default());
 static TIMES: AtomicU64 = AtomicU64::new(0);
 
 /// A bug.
