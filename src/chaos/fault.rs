@@ -25,6 +25,12 @@ pub enum Kind {
     SlowRestart,
     /// A node comes back with nothing, as another member.
     EmptiedDisk,
+    /// The time of day of a node is half a minute off.
+    ClockJump,
+    /// What a node would write to its log is refused for want of space.
+    FullDisk,
+    /// What a node wrote to its log cannot be made durable.
+    FailingSync,
     /// A node and all others do not hear each other.
     CutOff,
     /// The same of the node that leads.
@@ -72,7 +78,10 @@ impl Kind {
             | Self::Terminate
             | Self::Pause
             | Self::SlowRestart
-            | Self::EmptiedDisk => Lane::Processes,
+            | Self::EmptiedDisk
+            | Self::ClockJump
+            | Self::FullDisk
+            | Self::FailingSync => Lane::Processes,
             Self::CutOff
             | Self::CutOffLeader
             | Self::Halves
@@ -82,6 +91,11 @@ impl Kind {
             | Self::SlowLink => Lane::Network,
             Self::ConnectionStorm | Self::SlowSubscriber | Self::HostileClient => Lane::Clients,
         }
+    }
+
+    /// Whether it needs a library before the node's C library.
+    pub fn needs_shim(self) -> bool {
+        matches!(self, Self::ClockJump | Self::FullDisk | Self::FailingSync)
     }
 
     /// As it is asked for.

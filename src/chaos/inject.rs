@@ -15,6 +15,7 @@ use super::{
     fault::Kind,
     journal::{Injected, Journal},
     nodes::Nodes,
+    shim::Wrong,
 };
 use crate::bench::{chance::Chance, client::Address};
 
@@ -55,6 +56,9 @@ impl Injector {
             Kind::Terminate => self.terminate().await,
             Kind::Pause => self.pause().await,
             Kind::EmptiedDisk => self.empty().await,
+            Kind::ClockJump => self.jump().await,
+            Kind::FullDisk => self.break_disk(Wrong::Full).await,
+            Kind::FailingSync => self.break_disk(Wrong::Sync).await,
             Kind::CutOff => self.cut_off(false).await,
             Kind::CutOffLeader => self.cut_off(true).await,
             Kind::Halves => self.halves().await,

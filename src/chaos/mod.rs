@@ -19,13 +19,14 @@ mod picture;
 mod report;
 mod sample;
 mod sdk;
+mod shim;
 mod source;
 mod verdict;
 mod watch;
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -79,11 +80,24 @@ pub struct ChaosArgs {
 }
 
 impl ChaosArgs {
-    fn asked(&self) -> Vec<Kind> {
-        let mut asked = if self.faults.is_empty() { Kind::value_variants().to_vec() } else { self.faults.clone() };
+    /// Which faults, and the library that some of them need. Without `rustc` all means all others.
+    fn asked(&self, dir: &Path) -> Result<(Vec<Kind>, Option<PathBuf>)> {
+        let all = self.faults.is_empty();
+        let mut asked = if all { Kind::value_variants().to_vec() } else { self.faults.clone() };
         asked.sort_unstable();
         asked.dedup();
-        asked
+        if !asked.iter().any(|kind| kind.needs_shim()) {
+            return Ok((asked, None));
+        }
+        match shim::build(dir) {
+            Ok(library) => Ok((asked, Some(library))),
+            Err(error) if all => {
+                eprintln!("no clocks and no disks are broken: {error:#}");
+                asked.retain(|kind| !kind.needs_shim());
+                Ok((asked, None))
+            }
+            Err(error) => Err(error.context("these faults need a library that cannot be built")),
+        }
     }
 }
 
@@ -107,9 +121,9 @@ pub async fn run(args: ChaosArgs) -> Result<ExitCode> {
     Ok(report.exit_code())
 }
 
-async fn break_cluster(args: &ChaosArgs, data: &std::path::Path) -> Result<Report> {
-    let asked = args.asked();
-    let nodes = Arc::new(Nodes::start(args.nodes.into(), data).await?);
+async fn break_cluster(args: &ChaosArgs, data: &Path) -> Result<Report> {
+    let (asked, library) = args.asked(data)?;
+    let nodes = Arc::new(Nodes::start(args.nodes.into(), data, library.as_deref()).await?);
     for number in 0..nodes.all.len() {
         nodes.ready(number).await?;
     }

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{ask::Http, links::Links};
+use super::{ask::Http, links::Links, shim::Shim};
 use crate::{bench::ports::free_ports, config::PEER_OFFSET};
 
 /// How long a node may take to be ready: longer than it waits for what others know.
@@ -35,6 +35,7 @@ pub struct Node {
     pub log: PathBuf,
     data: PathBuf,
     arguments: Vec<String>,
+    pub shim: Option<Shim>,
     child: Mutex<Option<Child>>,
 }
 
@@ -46,8 +47,8 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// Starts that many in a directory of their own.
-    pub async fn start(count: usize, dir: &Path) -> Result<Self> {
+    /// Starts that many in a directory of their own, with this library before them if there is one.
+    pub async fn start(count: usize, dir: &Path, library: Option<&Path>) -> Result<Self> {
         let ports = free_ports(count);
         ensure!(ports.len() == count, "no free ports for {count} nodes");
         let links = Links::new(count);
@@ -63,6 +64,9 @@ impl Nodes {
                 number,
                 main: format!("127.0.0.1:{port}"),
                 log: data.with_extension("log"),
+                shim: library
+                    .map(|library| Shim::new(library, data.with_extension("page"), data.join("raft")))
+                    .transpose()?,
                 arguments: arguments.map(str::to_owned).to_vec(),
                 data,
                 child: Mutex::default(),
@@ -124,6 +128,9 @@ impl Node {
         let mut command = Command::new(std::env::current_exe().context("this program cannot find itself")?);
         command.args(["server", "--exit-with-parent", "--host", "127.0.0.1", "--log-format", "json", "--data"]);
         command.arg(&self.data).args(&self.arguments);
+        if let Some(shim) = &self.shim {
+            shim.put_before(&mut command);
+        }
         // The end of its standard input is the end of this process.
         Ok(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn()?)
     }

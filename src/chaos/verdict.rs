@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     fault::Kind,
-    journal::{Journal, Promise},
+    journal::{Injected, Journal, Promise},
     load::Truth,
     nodes::Nodes,
     persistent::Callers,
@@ -20,8 +20,6 @@ use crate::bench::message::{Host, View};
 /// How long nodes may take to agree once they are whole: leases of connections that were lost, and half as much again.
 const BOUND: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(250);
-/// What nodes may log as an error while they are being broken: by the beginning of the message.
-const EXPECTED: [&str; 0] = [];
 
 /// How a promise fared.
 #[derive(Clone, Debug, Serialize)]
@@ -119,18 +117,24 @@ pub async fn histories(callers: Arc<Callers>, nodes: &Nodes, journal: &Journal) 
 
 /// Reads what nodes logged.
 pub fn logs(nodes: &Nodes, journal: &Journal) {
+    let injected = journal.read().injected;
     for node in &nodes.all {
+        let name = format!("node {}", node.number + 1);
+        let is_broken = |one: &Injected| matches!(one.kind, Kind::FullDisk | Kind::FailingSync) && one.target == name;
+        let disk_broke = injected.iter().any(is_broken);
         let text = fs::read_to_string(&node.log).unwrap_or_default();
-        for line in text.lines() {
-            let message = serde_json::from_str::<Value>(line).ok();
-            let is_error = message.as_ref().is_some_and(|message| message["level"] == "ERROR");
-            let says = message.as_ref().and_then(|message| message["fields"]["message"].as_str()).unwrap_or_default();
-            let expected = EXPECTED.iter().any(|expected| says.starts_with(expected));
-            if line.contains("panicked at") || (is_error && !expected) {
-                journal.broke(Promise::Healthy, format!("node {} logged: {line}", node.number + 1));
-            }
+        for line in text.lines().filter(|line| is_alarming(line, disk_broke)) {
+            journal.broke(Promise::Healthy, format!("{name} logged: {line}"));
         }
     }
+}
+
+/// Whether a line of a log is one that nobody expects. A node whose disk broke says so, and raft does.
+fn is_alarming(line: &str, disk_broke: bool) -> bool {
+    let said: Value = serde_json::from_str(line).unwrap_or_default();
+    let from = said["target"].as_str().unwrap_or_default();
+    let expected = disk_broke && (from.starts_with("openraft") || from.starts_with("roster::raft"));
+    line.contains("panicked at") || (said["level"] == "ERROR" && !expected)
 }
 
 /// Notes which faults did not happen.

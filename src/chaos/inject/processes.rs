@@ -7,10 +7,19 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::{Injector, Met, name};
-use crate::chaos::nodes::READY;
+use crate::chaos::{
+    nodes::READY,
+    shim::{Shim, Wrong},
+};
 
 const PAUSED: Duration = Duration::from_secs(6);
 const AWAY: Duration = Duration::from_millis(500);
+/// By how many seconds a clock jumps, and for how long.
+const JUMP: i64 = 30;
+const JUMPED: Duration = Duration::from_secs(6);
+/// How long a node may take to notice that its disk is broken, and how long it is left so.
+const NOTICED: Duration = Duration::from_secs(20);
+const BROKEN: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Injector {
@@ -79,6 +88,43 @@ impl Injector {
             ensure!(Instant::now() < until, "{} is no member again in {READY:?}", name(node));
             sleep(LOOK).await;
         }
+    }
+
+    pub(super) async fn jump(&mut self) -> Result<Met> {
+        let node = self.any();
+        let seconds = if self.chance.below(2) == 0 { JUMP } else { -JUMP };
+        let shim = self.shim(node)?;
+        let before = shim.times()?;
+        shim.set(Wrong::Clock(seconds))?;
+        sleep(JUMPED).await;
+        let times = shim.times()? - before;
+        shim.set(Wrong::Nothing)?;
+        let evidence = format!("it read a clock {times} times that was {seconds} s off");
+        Ok(Met { target: name(node), evidence: (times > 0).then_some(evidence) })
+    }
+
+    /// Until the node says that its store failed; then it works again, and the node is started anew.
+    pub(super) async fn break_disk(&mut self, wrong: Wrong) -> Result<Met> {
+        let node = self.any();
+        self.shim(node)?.set(wrong)?;
+        let until = Instant::now() + NOTICED;
+        let mut noticed = None;
+        while noticed.is_none() && Instant::now() < until {
+            sleep(LOOK).await;
+            let raft = self.nodes.cluster(node).await.map(|cluster| cluster["raft"].clone());
+            noticed = raft.filter(|raft| raft["part"] == "broken").map(|raft| raft["why"].to_string());
+        }
+        sleep(BROKEN).await;
+        self.shim(node)?.set(Wrong::Nothing)?;
+        let status = self.nodes.all[node].terminate().await?;
+        self.nodes.launch(node)?;
+        self.nodes.ready(node).await?;
+        ensure!(status.success(), "{} stopped with {status}", name(node));
+        Ok(Met { target: name(node), evidence: noticed.map(|why| format!("it said {why}")) })
+    }
+
+    fn shim(&self, node: usize) -> Result<&Shim> {
+        self.nodes.all[node].shim.as_ref().context("there is no library before the nodes")
     }
 
     /// Number of a node among those that vote.
