@@ -61,6 +61,9 @@ impl Group {
 
     /// Has another member lead if this one does: it is about to stop, and nobody should have to miss it first.
     pub async fn hand_over(&self) {
+        if self.heard().is_empty() {
+            return;
+        }
         let to_any = Change::Transfer(proto::TransferTo { address: String::new() });
         match timeout(HANDING_OVER, self.change_here(to_any)).await {
             Ok(Answer::Done(to)) => tracing::info!(to, "another member leads now"),
@@ -101,7 +104,7 @@ impl Group {
         }
     }
 
-    /// Members that are up, by the addresses they are members as. One that died a moment ago may have all of the log, and will not lead.
+    /// Members that are up, by the addresses they are members as. One that died may have all of the log, and will not lead.
     fn heard(&self) -> BTreeSet<CompactString> {
         let cluster = self.runtime().cluster();
         let up = cluster.peers.iter().filter(|peer| peer.state == Regard::Up);
