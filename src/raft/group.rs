@@ -19,9 +19,10 @@ use crate::{
         network::Client,
         place::{Place, PlaceError, PlaceFile},
         service,
-        state_machine::{Shared, StateMachine},
+        state_machine::StateMachine,
         store::{LogStore, Snapshots},
         types::{Member, RaftMetrics, TypeConfig},
+        view::Shared,
     },
     runtime::Runtime,
 };
