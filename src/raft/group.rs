@@ -246,6 +246,11 @@ impl Group {
         matches!(self.part(), Part::Removed)
     }
 
+    /// Whether this node takes no part for as long as it runs: nobody need wait for it.
+    pub(super) fn is_out(&self) -> bool {
+        matches!(self.part(), Part::Broken(_) | Part::Removed)
+    }
+
     /// Completes when the group goes on without this node.
     pub async fn removed(&self) {
         // The sender lives as long as this.
