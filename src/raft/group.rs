@@ -19,9 +19,10 @@ use crate::{
         network::Client,
         place::{Place, PlaceError, PlaceFile},
         service,
-        state_machine::{Shared, StateMachine},
+        state_machine::StateMachine,
         store::{LogStore, Snapshots},
         types::{Member, RaftMetrics, TypeConfig},
+        view::Shared,
     },
     runtime::Runtime,
 };
@@ -245,6 +246,11 @@ impl Group {
     /// Whether the group goes on without this node.
     pub fn is_removed(&self) -> bool {
         matches!(self.part(), Part::Removed)
+    }
+
+    /// Whether this node takes no part for as long as it runs: nobody need wait for it.
+    pub(super) fn is_out(&self) -> bool {
+        matches!(self.part(), Part::Broken(_) | Part::Removed)
     }
 
     /// Completes when the group goes on without this node.

@@ -25,9 +25,10 @@ use crate::{
         group::{Group, Part, Raft, Running, Settings},
         network::Network,
         place::Place,
-        state_machine::{Registry, Shared},
+        state_machine::Registry,
         store::Store,
         types::Member,
+        view::Shared,
     },
     runtime::Runtime,
 };

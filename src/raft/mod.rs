@@ -24,6 +24,7 @@ mod state_machine;
 mod status;
 pub mod store;
 pub mod types;
+mod view;
 
 pub use agreement::{Agreement, MemberChange};
 pub use failure::Failure;

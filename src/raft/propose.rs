@@ -184,7 +184,7 @@ impl Group {
                 }
                 other => other.to_string(),
             };
-            if Instant::now() + pause >= deadline {
+            if self.is_out() || Instant::now() + pause >= deadline {
                 return Err(match maybe_done {
                     Some(why) => Failure::Unknown(why),
                     None => Failure::Unavailable(last),

@@ -3,6 +3,7 @@
 //!
 //!     ROSTER_TEST_BINARY=target/release/roster cargo test --test cluster -- --ignored --nocapture
 
+mod broken_disk;
 mod copies;
 mod frozen;
 mod killed;
@@ -11,6 +12,8 @@ mod loading;
 mod members;
 mod one_list;
 mod persistent;
+#[path = "../support/preload/mod.rs"]
+mod preload;
 mod reborn;
 mod refused;
 mod rolling;
