@@ -27,6 +27,7 @@ use crate::{
         Agreement, Failure, MemberChange, Status,
         group::{Group, Running},
         network, numbers,
+        off_thread::off_thread,
         store::write_snapshot,
         types::{Command, Member},
     },
@@ -113,7 +114,7 @@ impl Agreement for Group {
         let running = self.running().map_err(Failure::Unavailable)?;
         let path = self.origin().dir.join(format!("backup-{}", self.numbers().fetch_add(1, Ordering::Relaxed)));
         let (view, file) = (running.shared.view(), path.clone());
-        let written = tokio::task::spawn_blocking(move || write_snapshot(&view.state, &view.meta, &file)).await;
+        let written = off_thread(move || write_snapshot(&view.state, &view.meta, &file)).await;
         let unavailable = |error: &dyn fmt::Display| Failure::Unavailable(error.to_string());
         written.map_err(|panic| unavailable(&panic))?.map_err(|error| unavailable(&error))?;
         Ok(path)

@@ -19,6 +19,7 @@ use crate::{
     agreed::{Pair, State},
     model::{AgreedChange, Outcome},
     raft::{
+        off_thread::off_thread,
         store::{AppliedStore, LogStore, SnapshotData, Snapshots, StoreError},
         types::{Command, LogId, SnapshotMeta, StoredMembership, TypeConfig},
     },
@@ -201,7 +202,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         // What was cut off of the log for this snapshot must be gone before the snapshot can be found by a start.
         self.applied.settle().await?;
         let (snapshots, said) = (self.snapshots.clone(), meta.clone());
-        let written = tokio::task::spawn_blocking(move || {
+        let written = off_thread(move || {
             let (state, meta) = snapshot.load("what was received")?;
             if meta != said || snapshots.write(&state, &meta)?.0 != said {
                 let what = format!("it goes up to another entry, or has other members, than was said: {meta}");
@@ -209,7 +210,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             }
             Ok(state)
         });
-        let state = written.await.map_err(io::Error::other)??;
+        let state = written.await??;
         self.applied.clone().replace(state.clone(), meta.clone()).await?;
         let changes = self.shared.view().state.differences(&state);
         self.show(View { state, meta: meta.clone() }, changes);
@@ -232,8 +233,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotData>, io::Error> {
         let (view, snapshots) = (self.view.clone(), self.snapshots.clone());
-        let written = tokio::task::spawn_blocking(move || snapshots.write(&view.state, &view.meta));
-        let (meta, snapshot) = written.await.map_err(io::Error::other)??;
+        let (meta, snapshot) = off_thread(move || snapshots.write(&view.state, &view.meta)).await??;
         Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot })
     }
 }

@@ -5,6 +5,8 @@
 
 mod copies;
 mod frozen;
+#[path = "../support/history.rs"]
+mod history;
 mod killed;
 mod linearizable;
 mod loading;
