@@ -321,6 +321,19 @@ impl Running {
         Some((id, member))
     }
 
+    /// Returns once this node knows that somebody else leads.
+    pub(super) async fn another_leads(&self, than: u64) {
+        // These change with elections and members, and not with each entry.
+        let mut changes = self.raft.server_metrics();
+        let moved = |leader: Option<u64>| leader.is_some_and(|leader| leader != than);
+        while !moved(changes.borrow_watched().current_leader) {
+            if changes.changed().await.is_err() {
+                // Raft ended, and nobody leads any more that this node could know.
+                std::future::pending().await
+            }
+        }
+    }
+
     /// Whether it is a voter, as far as it knows.
     pub(super) fn votes(&self) -> bool {
         self.metrics().membership_config.voter_ids().any(|voter| voter == self.place.id)

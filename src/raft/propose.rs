@@ -215,10 +215,19 @@ impl Group {
             Err(why) => return Attempt::Refused(why),
         };
         let patience = TRY.min(deadline.saturating_duration_since(Instant::now()));
-        match running.leader() {
-            None => Attempt::NotLeader(None),
-            Some((id, _)) if id == running.place.id => self.lead(&running, command.clone(), patience).await,
-            Some((id, leader)) => self.ask(&running, id, &leader, command, patience).await,
+        let Some((id, leader)) = running.leader() else { return Attempt::NotLeader(None) };
+        let asked = async {
+            if id == running.place.id {
+                self.lead(&running, command.clone(), patience).await
+            } else {
+                self.ask(&running, id, &leader, command, patience).await
+            }
+        };
+        tokio::select! {
+            biased;
+            attempt = asked => attempt,
+            // Whoever led may be dead. What it did with the proposal shows when the next one is asked.
+            () = running.another_leads(id) => Attempt::Unknown("another member leads now".into()),
         }
     }
 
@@ -292,10 +301,18 @@ impl Group {
 
     async fn read_index(&self) -> Result<(Arc<Running>, u64), Attempt> {
         let running = self.running().map_err(Attempt::Refused)?;
-        let index = match running.leader() {
-            None => return Err(Attempt::NotLeader(None)),
-            Some((id, _)) if id == running.place.id => running.read_index().await?,
-            Some((id, leader)) => self.ask_read_index(&running, id, &leader).await?,
+        let Some((id, leader)) = running.leader() else { return Err(Attempt::NotLeader(None)) };
+        let asked = async {
+            if id == running.place.id {
+                running.read_index().await
+            } else {
+                self.ask_read_index(&running, id, &leader).await
+            }
+        };
+        let index = tokio::select! {
+            biased;
+            index = asked => index?,
+            () = running.another_leads(id) => return Err(Attempt::NotLeader(None)),
         };
         Ok((running, index))
     }

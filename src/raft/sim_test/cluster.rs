@@ -72,7 +72,7 @@ impl Cluster {
     pub(super) fn add(&mut self, seeds: Vec<CompactString>, founds: bool) -> usize {
         let number = self.machines.len() + 1;
         let machine = Arc::new(Mutex::new(Machine::new(number, seeds, founds)));
-        let slowness = Duration::from_millis(self.chance.within(0, 4));
+        let slowness = Duration::from_millis(self.chance.within(2, 15));
         machine.lock().disk.slow_down(slowness);
         let (name, seed) = (machine.lock().name.clone(), self.seed);
         self.trace.note(&format!("{name} is started"));

@@ -24,7 +24,6 @@ pub(super) enum What {
     Delete(u16),
     Read(u16),
     Members(MemberChange),
-    Snapshot,
 }
 
 /// What is told.
@@ -66,7 +65,6 @@ async fn one(group: &Group, what: What) -> Told {
             Err(failure) => Err(failure),
         },
         What::Members(change) => group.change_members(change).await.map(drop),
-        What::Snapshot => group.snapshot().await,
     };
     match result {
         Ok(()) => Told::Done,

@@ -17,6 +17,8 @@ const FAILOVER: Duration = Duration::from_millis(4_000);
 const WHOLE: Duration = Duration::from_secs(15);
 /// How long a transfer of leadership may take for who asks.
 const TRANSFERRED: Duration = Duration::from_millis(1_000);
+/// How often the power goes for all: what is lost is what happened in the last milliseconds before.
+const POWER_CUTS: usize = 2;
 /// How long a node may take to become a voter.
 const JOINED: Duration = Duration::from_secs(40);
 
@@ -101,24 +103,29 @@ impl Run {
     }
 
     fn power_cut_of_all(&mut self) {
-        let all = self.members();
-        // Not quite at one moment.
-        for place in &all {
-            self.cluster.crash(*place, true, false);
-            let pause = self.time(0, 3);
+        for _ in 0..POWER_CUTS {
+            let all = self.members();
+            // Not quite at one moment.
+            for place in &all {
+                self.cluster.crash(*place, true, false);
+                let pause = self.time(0, 1);
+                self.cluster.pass(pause);
+            }
+            for place in all {
+                let pause = self.time(0, 200);
+                self.cluster.pass(pause);
+                self.cluster.start(place);
+            }
+            self.whole(WHOLE);
+            let pause = self.time(50, 300);
             self.cluster.pass(pause);
-        }
-        for place in all {
-            let pause = self.time(0, 300);
-            self.cluster.pass(pause);
-            self.cluster.start(place);
         }
     }
 
     fn parted(&mut self, these: &[usize]) {
         let others: Vec<usize> = self.others(these);
         self.cluster.part(these, &others);
-        let time = self.time(300, 4_000);
+        let time = self.time(300, 2_500);
         self.cluster.pass(time);
         self.cluster.mend(these, &others);
     }
@@ -130,7 +137,7 @@ impl Run {
         } else {
             self.cluster.part_one_way(&others, &[place]);
         }
-        let time = self.time(300, 4_000);
+        let time = self.time(300, 2_500);
         self.cluster.pass(time);
         self.cluster.mend(&[place], &others);
     }
@@ -138,7 +145,7 @@ impl Run {
     fn slow_network(&mut self) {
         let latency = self.time(40, 150);
         self.cluster.slow_network(Some(latency));
-        let time = self.time(1_000, 2_500);
+        let time = self.time(800, 1_500);
         self.cluster.pass(time);
         self.cluster.slow_network(None);
     }
@@ -147,7 +154,7 @@ impl Run {
         let slowness = self.time(50, 700);
         let disk = self.cluster.machines[place].lock().disk.clone();
         disk.slow_down(slowness);
-        let time = self.time(1_000, 3_000);
+        let time = self.time(600, 1_500);
         self.cluster.pass(time);
         if self.cluster.chance.percent(50) {
             self.cluster.crash(place, true, false);
@@ -161,7 +168,7 @@ impl Run {
     fn held(&mut self, place: usize) {
         let others = self.others(&[place]);
         self.cluster.each_pair(&[place], &others, |a, b| self.cluster.sim.hold(a, b));
-        let time = self.time(200, 2_500);
+        let time = self.time(200, 1_500);
         self.cluster.pass(time);
         self.cluster.each_pair(&[place], &others, |a, b| self.cluster.sim.release(a, b));
     }
@@ -178,16 +185,13 @@ impl Run {
 
     /// So long that it lacks more than others keep of the log.
     fn away(&mut self, place: usize) {
+        let lacks = self.cluster.seen[place].applied;
         self.cluster.crash(place, true, false);
-        let (before, installed) = (self.callers.writes(), self.cluster.watch.installed);
-        let callers = self.callers.clone();
-        self.cluster.until("100 writes", Duration::from_secs(30), |_| callers.writes() > before + 100);
-        let leader = self.leader();
-        assert_eq!(self.cluster.ask(leader, What::Snapshot), Some(Told::Done));
-        self.cluster.pass(Duration::from_millis(500));
+        let purged = |cluster: &Cluster| cluster.leader().is_some_and(|leader| cluster.seen[leader].purged > lacks);
+        self.cluster.until("the leader's log begins behind it", Duration::from_secs(30), purged);
         self.cluster.start(place);
-        self.whole(WHOLE);
-        assert!(self.cluster.watch.installed > installed, "a snapshot was installed");
+        let caught_up = |cluster: &Cluster| cluster.seen[place].applied > lacks;
+        self.cluster.until("it takes a snapshot", WHOLE, caught_up);
     }
 
     fn joins(&mut self) {

@@ -54,5 +54,5 @@ fn a_seed_repeats_itself_exactly() {
         "tokio takes a seed only when it is built with `--cfg tokio_unstable`, as .cargo/config.toml asks; RUSTFLAGS in the \
          environment replaces what stands there: add it"
     );
-    seeds::repeat(3);
+    seeds::repeat(5);
 }

@@ -19,7 +19,8 @@ pub(super) struct Seen {
     pub(super) leader: Option<u64>,
     pub(super) applied: u64,
     pub(super) hash: u64,
-    pub(super) snapshot: u64,
+    /// Up to where its log is gone.
+    pub(super) purged: u64,
     pub(super) members: Vec<u64>,
 }
 
@@ -29,8 +30,6 @@ pub(super) struct Watch {
     seen: Vec<Seen>,
     leaders: BTreeMap<u64, u64>,
     hashes: BTreeMap<u64, (u64, String)>,
-    /// How often a node came to show more than one entry after the other could have brought: by a snapshot.
-    pub(super) installed: usize,
 }
 
 fn look(machine: &Machine) -> Seen {
@@ -55,7 +54,7 @@ fn look_at(running: &Running, seen: Seen) -> Seen {
         leader: metrics.current_leader,
         applied: view.meta.last_log_id.map_or(0, |last| last.index),
         hash: view.state.hash(),
-        snapshot: metrics.snapshot.map_or(0, |last| last.index),
+        purged: metrics.purged.map_or(0, |last| last.index),
         members: metrics.membership_config.nodes().map(|(id, _)| *id).collect(),
         ..seen
     }
@@ -63,7 +62,7 @@ fn look_at(running: &Running, seen: Seen) -> Seen {
 
 impl Watch {
     pub(super) fn new(trace: Trace) -> Self {
-        Self { trace, seen: Vec::new(), leaders: BTreeMap::new(), hashes: BTreeMap::new(), installed: 0 }
+        Self { trace, seen: Vec::new(), leaders: BTreeMap::new(), hashes: BTreeMap::new() }
     }
 
     /// Looks at a machine, and says how it is.
@@ -79,7 +78,6 @@ impl Watch {
         if seen.part == "member" && before.part == "member" && before.life == seen.life && before.id == seen.id {
             assert!(seen.applied >= before.applied, "{name} showed {} and shows {}", before.applied, seen.applied);
             assert!(seen.term >= before.term, "{name} was in term {} and is in {}", before.term, seen.term);
-            self.installed += usize::from(seen.snapshot > before.applied && before.applied < seen.applied);
         }
         if seen.leads {
             let known = *self.leaders.entry(seen.term).or_insert(seen.id);
