@@ -167,8 +167,12 @@ impl Group {
         } else {
             running.member_at(address).ok_or_else(|| Refusal::no_member(address))?.0
         };
-        let deadline = Instant::now() + TRANSFERRING;
         let own = running.place.id;
+        if to == own {
+            // Raft would let go of leadership first, and elect anybody after a while.
+            return Ok(own);
+        }
+        let deadline = Instant::now() + TRANSFERRING;
         // One that lacks the newest entries at that moment is asked again: writes go on meanwhile.
         while running.leader().is_some_and(|(id, _)| id == own) && Instant::now() < deadline {
             running.raft.trigger().transfer_leader(to).await.map_err(Refusal::because)?;

@@ -16,10 +16,13 @@ mod lifecycle;
 mod members;
 mod network;
 mod numbers;
+mod off_thread;
 mod offline;
 mod place;
 mod propose;
 mod service;
+#[cfg(test)]
+mod sim_test;
 mod state_machine;
 mod status;
 pub mod store;

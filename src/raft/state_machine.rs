@@ -16,6 +16,7 @@ use openraft::{
 use crate::{
     model::AgreedChange,
     raft::{
+        off_thread::off_thread,
         store::{AppliedStore, LogStore, SnapshotData, Snapshots, StoreError},
         types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
         view::{Effects, Shared, View},
@@ -132,7 +133,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         // What was cut off of the log for this snapshot must be gone before the snapshot can be found by a start.
         self.applied.settle().await?;
         let (snapshots, said) = (self.snapshots.clone(), meta.clone());
-        let written = tokio::task::spawn_blocking(move || {
+        let written = off_thread(move || {
             let (state, meta) = snapshot.load("what was received")?;
             if meta != said || snapshots.write(&state, &meta)?.0 != said {
                 let what = format!("it goes up to another entry, or has other members, than was said: {meta}");
@@ -140,7 +141,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             }
             Ok(state)
         });
-        let state = written.await.map_err(io::Error::other)??;
+        let state = written.await??;
         self.applied.clone().replace(state.clone(), meta.clone()).await?;
         let changes = self.shared.view().state.differences(&state);
         self.show(View { state, meta: meta.clone() }, changes);
@@ -164,12 +165,11 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotData>, io::Error> {
         let applied = self.applied.clone();
-        tokio::task::spawn_blocking(move || applied.write()).await.map_err(io::Error::other)??;
+        off_thread(move || applied.write()).await??;
         // What a snapshot covers may be purged from the log.
         self.applied.settle().await?;
         let (view, snapshots) = (self.view.clone(), self.snapshots.clone());
-        let written = tokio::task::spawn_blocking(move || snapshots.write(&view.state, &view.meta));
-        let (meta, snapshot) = written.await.map_err(io::Error::other)??;
+        let (meta, snapshot) = off_thread(move || snapshots.write(&view.state, &view.meta)).await??;
         Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot })
     }
 }

@@ -6,6 +6,8 @@
 mod broken_disk;
 mod copies;
 mod frozen;
+#[path = "../support/history.rs"]
+mod history;
 mod killed;
 mod linearizable;
 mod loading;

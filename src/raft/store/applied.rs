@@ -16,6 +16,7 @@ use crate::{
     proto::raft as proto,
     raft::{
         codec::{decode_log_id, decode_meta, encode_log_id, encode_meta},
+        off_thread::off_thread,
         store::{
             Snapshots, StoreError,
             disk::{self, Disk, Tree},
@@ -139,8 +140,8 @@ impl AppliedStore {
         record::write(&*self.disk, Tree::Meta, [(INSTALLING.to_vec(), Some(last.unwrap_or_default()))])?;
         self.settle().await?;
         let applied = self.clone();
-        let refill = tokio::task::spawn_blocking(move || applied.refill(&state, &meta));
-        refill.await.map_err(|error| StoreError::Broken(error.to_string().into()))??;
+        let refilled = off_thread(move || applied.refill(&state, &meta)).await;
+        refilled.map_err(|error| StoreError::Broken(error.to_string().into()))??;
         record::write(&*self.disk, Tree::Meta, [(INSTALLING.to_vec(), None)])?;
         self.settle().await
     }

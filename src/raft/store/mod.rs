@@ -16,6 +16,7 @@ mod files;
 mod flush;
 mod log;
 mod marks;
+mod medium;
 #[cfg(test)]
 pub(in crate::raft) mod memory;
 mod record;
@@ -28,7 +29,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-pub(super) use self::applied::AppliedStore;
+pub(super) use self::{
+    applied::AppliedStore,
+    medium::{Medium, OnDisk},
+};
 pub use self::{
     error::StoreError,
     log::LogStore,
