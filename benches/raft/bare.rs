@@ -76,7 +76,8 @@ impl Bare {
                 runtime.expect("a runtime").block_on(DeterministicRng::<TokioRuntime>::scope(id, member));
             }));
             stop.push(stops);
-            members.lock().insert(id, began.await.context("a member does not start")?);
+            let raft = began.await.context("a member does not start")?;
+            members.lock().insert(id, raft);
         }
         let raft = members.lock()[&1].clone();
         raft.initialize(ids.map(|id| (id, Member::default())).collect::<BTreeMap<_, _>>()).await?;
