@@ -1,84 +1,78 @@
 //! Agreement alone: three groups in this process, each with a node, a store in a directory of its own and a cluster port on
 //! loopback, and proposals given to them directly (`Agreement::propose`). It is what `roster bench persist` measures without
 //! HTTP, without processes and without the programs that ask; openraft, sled behind its fence, the messages between members
-//! and the state are those of a server. Promises to measure bare `fdatasync` on the same disk right before each size.
-//! Never fails for a number.
+//! and the state are those of a server. Beside it the same commands written to openraft and the same log alone
+//! (`raft/bare.rs`). Promises to measure bare `fdatasync` on the same disk right before each size. Never fails for a number.
 //!
 //! `cargo bench --bench raft`; `cargo bench --bench raft -- --help` for its options.
 
 #![expect(clippy::disallowed_methods, reason = "it measures real time")]
 
 mod raft {
+    pub mod bare;
     pub mod member;
 }
 
 use std::{
-    fs::OpenOptions,
-    io::Write,
-    path::{Path, PathBuf},
+    future::Future,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
-use clap::{Parser, ValueEnum};
+use anyhow::{Context, Result};
+use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
 use roster::{
+    bench::{Floor, Load},
     model::{Instance, PersistentOperation, Proposal, ServiceKey},
     raft::{Agreement, Group, Settings},
 };
 use tokio::task::JoinSet;
 
-use raft::member::Members;
-
-const FLOOR: Duration = Duration::from_secs(1);
-const ENTRY: [u8; 200] = [b'x'; 200];
+use raft::{bare::Bare, member::Members};
 
 #[derive(Parser)]
 struct Options {
-    /// How many propose at a time; each number is a run of its own
-    #[arg(long, value_delimiter = ',', default_value = "1,16,256")]
-    writers: Vec<usize>,
+    #[command(flatten)]
+    load: Load,
     /// Seconds of each run
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Who is asked
-    #[arg(long, value_enum, default_value_t = At::All)]
-    at: At,
-    /// Distinct instances, changed in turn
-    #[arg(long, default_value_t = 10_000)]
-    instances: usize,
-    /// Services they are spread over
-    #[arg(long, default_value_t = 100)]
-    services: usize,
     /// Entries after which a snapshot is made
     #[arg(long, default_value_t = Settings::DEFAULT.snapshot_entries)]
     snapshot_entries: u64,
-    /// Where the stores are [default: that of temporary files]
-    #[arg(long)]
-    dir: Option<PathBuf>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum At {
-    All,
-    Leader,
-    /// All but the leader.
-    Follower,
-}
-
 /// What one size gave, in microseconds.
 struct Row {
     writers: usize,
+    group: Written,
+    bare: Written,
+    snapshot: u64,
+    floor: Floor,
+}
+
+/// What some writers did.
+struct Written {
     per_second: f64,
     each: Histogram<u64>,
     errors: u64,
-    snapshot: u64,
-    floor: Histogram<u64>,
+}
+
+/// Whoever is given proposals.
+trait Asked: Clone + Send + 'static {
+    /// Whether it was agreed on.
+    fn ask(&self, proposal: Proposal) -> impl Future<Output = bool> + Send;
+}
+
+impl Asked for Arc<Group> {
+    async fn ask(&self, proposal: Proposal) -> bool {
+        self.propose(proposal).await.is_ok()
+    }
 }
 
 fn main() -> Result<()> {
@@ -90,46 +84,45 @@ fn main() -> Result<()> {
 }
 
 async fn measure(options: &Options) -> Result<Vec<Row>> {
-    let below = options.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::tempdir_in(&below).context("making a directory")?;
+    options.load.check()?;
+    let dir = tempfile::tempdir_in(options.load.dir()).context("making a directory")?;
     let members = Members::start(dir.path(), options.snapshot_entries).await?;
     let leader = members.leader().await?;
+    let bare = Bare::start(&dir.path().join("bare")).await?;
     let asked: Vec<Arc<Group>> = (0..members.groups.len())
-        .filter(|place| options.at == At::All || (*place == leader) == (options.at == At::Leader))
+        .filter(|place| options.load.at.asks(*place == leader))
         .map(|place| members.groups[place].clone())
         .collect();
     let mut rows = Vec::new();
-    for (run, writers) in options.writers.iter().enumerate() {
-        ensure!((1..=options.instances).contains(writers), "--writers must be from 1 to --instances");
-        let path = dir.path().join("floor");
-        let floor = tokio::task::spawn_blocking(move || floor(&path)).await??;
-        rows.push(one(options, &asked, *writers, run, floor).await?);
+    for (run, writers) in options.load.writers.iter().enumerate() {
+        let path = dir.path().to_owned();
+        let floor = tokio::task::spawn_blocking(move || Floor::measure(&path)).await??;
+        let alone = write(options, &[bare.leader()], *writers, run).await?;
+        let group = write(options, &asked, *writers, run).await?;
+        let snapshot = asked[0].status().member.and_then(|member| member.snapshot).unwrap_or_default();
+        rows.push(Row { writers: *writers, group, bare: alone, snapshot, floor });
     }
+    bare.stop().await;
     members.stop().await;
     Ok(rows)
 }
 
-async fn one(
-    options: &Options,
-    asked: &[Arc<Group>],
-    writers: usize,
-    run: usize,
-    floor: Histogram<u64>,
-) -> Result<Row> {
+async fn write(options: &Options, asked: &[impl Asked], writers: usize, run: usize) -> Result<Written> {
     let deadline = Instant::now() + Duration::from_secs(options.seconds);
     let began = Instant::now();
     let mut running = JoinSet::new();
     for first in 0..writers {
-        let group = asked[first % asked.len()].clone();
-        let (services, instances) = (options.services, options.instances);
+        let asked = asked[first % asked.len()].clone();
+        let (services, instances) = (options.load.services, options.load.instances);
         running.spawn(async move {
             let (mut each, mut errors, mut number, mut version) = (histogram(), 0, first, 0);
             while Instant::now() < deadline {
                 let proposal = proposal(run, number % services, number, version);
-                let asked = Instant::now();
-                match group.propose(proposal).await {
-                    Ok(_) => each.saturating_record(asked.elapsed().as_micros() as u64),
-                    Err(_) => errors += 1,
+                let began = Instant::now();
+                if asked.ask(proposal).await {
+                    each.saturating_record(began.elapsed().as_micros() as u64);
+                } else {
+                    errors += 1;
                 }
                 number += writers;
                 if number >= instances {
@@ -145,9 +138,7 @@ async fn one(
         each.add(part.0).context("histograms of one range")?;
         errors += part.1;
     }
-    let per_second = each.len() as f64 / began.elapsed().as_secs_f64();
-    let snapshot = asked[0].status().member.and_then(|member| member.snapshot).unwrap_or_default();
-    Ok(Row { writers, per_second, each, errors, snapshot, floor })
+    Ok(Written { per_second: each.len() as f64 / began.elapsed().as_secs_f64(), each, errors })
 }
 
 fn proposal(run: usize, service: usize, number: usize, version: u64) -> Proposal {
@@ -162,19 +153,6 @@ fn proposal(run: usize, service: usize, number: usize, version: u64) -> Proposal
     let service = ServiceKey::new("public", "DEFAULT_GROUP", &format!("bench-{run}-{service:05}"));
     let service = service.expect("a legal name");
     Proposal::Instance(PersistentOperation::Register { service, instance: Box::new(instance) })
-}
-
-/// Appends as many bytes as an entry has and syncs them, over and over.
-fn floor(path: &Path) -> Result<Histogram<u64>> {
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-    let (mut each, began) = (histogram(), Instant::now());
-    while began.elapsed() < FLOOR {
-        let asked = Instant::now();
-        file.write_all(&ENTRY)?;
-        file.sync_data()?;
-        each.saturating_record(asked.elapsed().as_micros() as u64);
-    }
-    Ok(each)
 }
 
 fn histogram() -> Histogram<u64> {
@@ -195,20 +173,26 @@ fn table(rows: &[Row]) -> Table {
         "fdatasync p50 µs",
         "p99 µs",
         "p50 to p50",
+        "bare/s",
+        "p50 µs",
+        "writes to bare",
     ]);
-    for row in rows {
-        let (p50, floor) = (row.each.value_at_quantile(0.5), row.floor.value_at_quantile(0.5));
+    for Row { writers, group, bare, snapshot, floor } in rows {
+        let (p50, bare_p50) = (group.each.value_at_quantile(0.5), bare.each.value_at_quantile(0.5));
         table.add_row([
-            row.writers.to_string(),
-            format!("{:.0}", row.per_second),
+            writers.to_string(),
+            format!("{:.0}", group.per_second),
             p50.to_string(),
-            row.each.value_at_quantile(0.99).to_string(),
-            row.each.max().to_string(),
-            row.errors.to_string(),
-            row.snapshot.to_string(),
-            floor.to_string(),
-            row.floor.value_at_quantile(0.99).to_string(),
-            format!("{:.1}", p50 as f64 / floor as f64),
+            group.each.value_at_quantile(0.99).to_string(),
+            group.each.max().to_string(),
+            (group.errors + bare.errors).to_string(),
+            snapshot.to_string(),
+            format!("{:.0}", floor.p50()),
+            floor.p99().to_string(),
+            format!("{:.1}", p50 as f64 / floor.p50()),
+            format!("{:.0}", bare.per_second),
+            bare_p50.to_string(),
+            format!("{:.2}", group.per_second / bare.per_second),
         ]);
     }
     for column in table.column_iter_mut() {

@@ -8,14 +8,16 @@ use anyhow::{Result, ensure};
 
 use super::{
     closed_loop::{self, Worker},
-    http::{Caller, Load, message::Publication, write_all},
-    message::Instance,
+    http::{
+        Caller, Load,
+        message::Publication,
+        turns::{Turns, publication},
+        write_all,
+    },
     report::Run,
     session::Session,
     tally::Fault,
 };
-
-const PORT: u16 = 8080;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -45,10 +47,7 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     }
     let registering = |(first, caller)| Registering {
         caller,
-        names: Arc::clone(&names),
-        numbers: (first, step, args.instances),
-        next: first,
-        round: 0,
+        turns: Turns::new(&names, first, step, args.instances),
         same: args.same,
     };
     let workers = args.load.callers(session).into_iter().enumerate().map(registering).collect();
@@ -57,31 +56,15 @@ pub async fn run(session: &Session, args: &Args) -> Result<Run> {
     Ok(session.finish(run))
 }
 
-/// Instance `number` with the metadata of a round. Versions have one length: no run has nine million rounds.
-pub fn publication(names: &[String], number: usize, round: u64) -> Publication {
-    let instance = Instance::new(number, PORT, 1_000_000 + round);
-    Publication { service: names[number % names.len()].clone(), instance }
-}
-
 struct Registering {
     caller: Caller,
-    names: Arc<Vec<String>>,
-    /// Its first instance, how far the next is, and how many there are of all.
-    numbers: (usize, usize, usize),
-    next: usize,
-    round: u64,
+    turns: Turns,
     same: bool,
 }
 
 impl Worker for Registering {
     async fn step(&mut self) -> Result<(), Fault> {
-        let (first, step, count) = self.numbers;
-        let ask = publication(&self.names, self.next, self.round).register();
-        self.next += step;
-        if self.next >= count {
-            self.next = first;
-            self.round += u64::from(!self.same);
-        }
+        let ask = self.turns.next(!self.same).register();
         self.caller.write(ask).await
     }
 }

@@ -35,6 +35,7 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Result, ensure};
 
+pub use persist::{At, Floor, Load};
 use report::{Report, Run};
 use session::{Session, Target};
 

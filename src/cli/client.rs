@@ -11,6 +11,8 @@ use tokio::io::AsyncWriteExt;
 
 /// How long a node may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for what needs nobody else.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sends one request to `path` of the node at `server` and reads the JSON it answers with.
 pub(super) async fn call(
@@ -77,9 +79,13 @@ pub(super) async fn download(server: &str, path: &str, file: &Path) -> anyhow::R
 
 /// Whether the node at `server` is there and takes new work.
 pub(super) async fn is_ready(server: &str) -> bool {
-    let request = Request::get(format!("http://{server}/nacos/v2/console/health/readiness")).body(Full::default());
-    let Ok(request) = request else { return false };
-    exchange(TIMEOUT, server, request).await.is_ok_and(|(status, _)| status.is_success())
+    probe(server, "readiness").await.is_ok_and(|ready| ready)
+}
+
+/// What the node at `server` says to a probe: `liveness` or `readiness`.
+pub(super) async fn probe(server: &str, probe: &str) -> anyhow::Result<bool> {
+    let request = Request::get(format!("http://{server}/nacos/v2/console/health/{probe}")).body(Full::default())?;
+    Ok(exchange(PROBE_TIMEOUT, server, request).await?.0.is_success())
 }
 
 async fn exchange(

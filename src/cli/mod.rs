@@ -3,6 +3,7 @@
 mod client;
 mod cluster;
 mod dev;
+mod health;
 mod instance;
 mod server;
 mod service;
@@ -30,6 +31,7 @@ enum Command {
     Server(Box<server::ServerArgs>),
     /// Run a cluster on this machine to try things with.
     Dev(dev::DevArgs),
+    Health(health::HealthArgs),
     /// Look at the members of the cluster.
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),
@@ -72,6 +74,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Server(args) => server::run(*args).await,
         Command::Dev(args) => dev::run(args).await,
+        Command::Health(args) => health::run(args).await,
         Command::Cluster(command) => cluster::run(command).await,
         Command::Service(command) => service::run(command).await,
         Command::Instance(command) => instance::run(command).await,

@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub(super) fn publish(stats: &Stats, cluster: &Cluster) {
+    gauge!(names::START_TIME).set(cluster.this.since as f64 / 1_000.0);
     let phases = [("loading", Phase::Loading), ("serving", Phase::Serving), ("leaving", Phase::Leaving)];
     for (name, phase) in phases {
         gauge!(names::PHASE, "phase" => name).set(f64::from(u8::from(cluster.phase == phase)));
@@ -62,7 +63,7 @@ mod tests {
     fn every_number_of_the_cluster_is_shown() {
         let peer = |state, skewed| Peer { state, phase: Phase::Serving, skewed, ..Peer::unheard("n:1".into()) };
         let peers = vec![peer(Regard::Up, true), peer(Regard::Up, false), peer(Regard::Suspect, true)];
-        let this = Incarnation { node: NodeId(1), since: 1 };
+        let this = Incarnation { node: NodeId(1), since: 1_500 };
         let cluster = Cluster { this, address: "own:1".into(), phase: Phase::Loading, peers };
         let distro = Counts {
             records: 101,
@@ -82,6 +83,7 @@ mod tests {
         let stats = Stats { distro, held_back: 114, ..Stats::default() };
         let shown = Metrics::install().expect("a recorder").render(&stats, &cluster, 0);
         let lines = [
+            "roster_start_time_seconds 1.5",
             "roster_phase{phase=\"loading\"} 1",
             "roster_phase{phase=\"serving\"} 0",
             "roster_phase{phase=\"leaving\"} 0",

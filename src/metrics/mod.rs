@@ -21,6 +21,9 @@ use crate::{member::Cluster, metrics::machine::Machine, node::Stats, registry::C
 /// Upper bounds of the push delay's buckets, in seconds: from a quiet service (milliseconds) to a retried push.
 const PUSH_DELAY_BUCKETS: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
+/// The same of changes that are agreed on, from a fast disk to more than SDKs wait for.
+const PROPOSAL_BUCKETS: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5];
+
 /// How a unary request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -62,6 +65,7 @@ impl Metrics {
             None => {
                 let handle = PrometheusBuilder::new()
                     .set_buckets_for_metric(Matcher::Full(names::PUSH_DELAY.into()), &PUSH_DELAY_BUCKETS)?
+                    .set_buckets_for_metric(Matcher::Full(names::PROPOSAL_DELAY.into()), &PROPOSAL_BUCKETS)?
                     .install_recorder()?;
                 describe();
                 installed.insert(handle).clone()

@@ -56,6 +56,8 @@ pub const PEER_DROPPED: &str = "roster_peer_messages_dropped_total";
 /// Writes forwarded to the responsible node, by `result`.
 pub const FORWARDS: &str = "roster_forwards_total";
 
+/// When this node started.
+pub const START_TIME: &str = "roster_start_time_seconds";
 /// Whether this node is in a phase (`phase`): 1 for one of them.
 pub const PHASE: &str = "roster_phase";
 /// Other members, by how sure this node is of them (`state`).
@@ -109,7 +111,7 @@ pub const PROPOSALS: &str = "roster_proposals_total";
 pub const PROPOSAL_DELAY: &str = "roster_proposal_seconds";
 
 /// All of them, with help texts.
-pub const ALL: [(&str, Kind, &str); 46] = [
+pub const ALL: [(&str, Kind, &str); 47] = [
     (CONNECTIONS, Kind::Gauge, "Client connections that are set up"),
     (DISCONNECTIONS, Kind::Counter, "Ended client connections by reason"),
     (CLIENTS, Kind::Gauge, "Clients the registry knows"),
@@ -131,6 +133,7 @@ pub const ALL: [(&str, Kind, &str); 46] = [
     (PEER_BYTES, Kind::Counter, "Bytes of messages between nodes by direction"),
     (PEER_DROPPED, Kind::Counter, "Messages between nodes that were dropped, by reason"),
     (FORWARDS, Kind::Counter, "Writes forwarded to the responsible node by result"),
+    (START_TIME, Kind::Gauge, "When this node started, in seconds since 1970 by the clock of its cluster"),
     (PHASE, Kind::Gauge, "1 for the phase this node is in"),
     (MEMBERS, Kind::Gauge, "Other members by how sure this node is of them"),
     (MEMBERS_SKEWED, Kind::Gauge, "Other members whose clocks are too far ahead to be followed"),

@@ -55,8 +55,7 @@ pub trait Calls: Send + Sync + 'static {
 
 impl Calls for Peers {
     fn channel(&self, address: &str) -> Result<Channel, IllegalAddress> {
-        let routed = self.known_at(address).and_then(|node| self.by_id.get(&node).cloned());
-        Ok(routed.map_or_else(|| self.endpoint_of(address), Ok)?.connect_lazy())
+        Ok(self.endpoint(address)?.connect_lazy())
     }
 
     fn stamp(&self) -> Stamp {

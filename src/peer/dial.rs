@@ -48,7 +48,7 @@ pub struct Peers {
     /// Refused calls that were told of.
     pub(super) noted: Noted,
     /// Where nodes are dialled, by id, and members, by main address.
-    pub(super) by_id: BTreeMap<NodeId, Endpoint>,
+    by_id: BTreeMap<NodeId, Endpoint>,
     by_address: BTreeMap<String, Endpoint>,
 }
 
@@ -108,6 +108,12 @@ impl Peers {
     pub(super) fn endpoint_of(&self, address: &str) -> Result<Endpoint, IllegalAddress> {
         let above = cluster_port(address, self.offset)?;
         self.by_address.get(address).cloned().map_or_else(|| legal(&above), Ok)
+    }
+
+    /// How a member is dialled: by its id where that is known, for it may have moved.
+    pub fn endpoint(&self, address: &str) -> Result<Endpoint, IllegalAddress> {
+        let routed = self.known_at(address).and_then(|node| self.by_id.get(&node).cloned());
+        routed.map_or_else(|| self.endpoint_of(address), Ok)
     }
 
     /// Who answered at a member's address last.

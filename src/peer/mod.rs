@@ -22,7 +22,7 @@ pub use calls::{Calls, Stamp};
 pub use dial::{IllegalAddress, Peers};
 pub use forward::{ForwardError, Forwarded};
 pub use handshake::{HELLO_HEADER, Refusal};
-pub use service::serve;
+pub use service::{serve, serve_on};
 
 use crate::{
     member::Cluster,

@@ -1,15 +1,23 @@
 //! The cluster port: streams from the other members, and writes they forward.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
+use futures_core::Stream;
 use parking_lot::Mutex;
 use prost::Message as _;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status, Streaming,
     service::{Interceptor, Routes, interceptor::InterceptedService},
-    transport::{Server, server::TcpIncoming},
+    transport::{
+        Server,
+        server::{Connected, TcpIncoming},
+    },
 };
 
 use crate::{
@@ -41,6 +49,20 @@ pub async fn serve(
     others: Routes,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
+    // The server's own setting counts only for listeners that it makes itself.
+    serve_on(peers, TcpIncoming::from(listener).with_nodelay(Some(true)), others, stop).await
+}
+
+/// The same on whatever transports come in.
+pub async fn serve_on<T>(
+    peers: Arc<Peers>,
+    incoming: impl Stream<Item = io::Result<T>>,
+    others: Routes,
+    stop: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error>
+where
+    T: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
     let stopped = CancellationToken::new();
     let gate = Gate { peers: peers.clone(), noted: Arc::default() };
     let calls = Calls { peers, stopped: stopped.clone(), streams: Streams::default(), noted: Noted::default() };
@@ -52,11 +74,7 @@ pub async fn serve(
         .initial_connection_window_size(TRANSPORT_WINDOW)
         .max_concurrent_streams(CALLS)
         .add_routes(others.add_service(InterceptedService::new(service, gate)))
-        // The server's own setting counts only for listeners that it makes itself.
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stopped.clone().cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(incoming, stopped.clone().cancelled_owned());
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => ended,

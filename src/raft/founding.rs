@@ -20,6 +20,7 @@ use crate::{
         group::{Group, Part, Running, STARTING},
         members::Refusal,
         network,
+        off_thread::off_thread,
         place::Place,
         types::Member,
     },
@@ -245,7 +246,7 @@ impl Group {
             Some(known) if known == place => Ok(false),
             _ => file.store(place).map(|()| true),
         };
-        match tokio::task::spawn_blocking(store).await {
+        match off_thread(store).await {
             Ok(Ok(true)) => self.moved.notify_one(),
             Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::error!(%error, "this node's place is not stored"),

@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Weak, atomic::AtomicU64},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,6 +14,7 @@ use openraft::async_runtime::WatchReceiver;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, watch};
 use tonic::service::Routes;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     model::NodeId,
@@ -19,9 +23,10 @@ use crate::{
         network::Client,
         place::{Place, PlaceError, PlaceFile},
         service,
-        state_machine::{Shared, StateMachine},
-        store::{LogStore, Snapshots},
+        state_machine::StateMachine,
+        store::{LogStore, Medium, OnDisk, Snapshots},
         types::{Member, RaftMetrics, TypeConfig},
+        view::Shared,
     },
     runtime::Runtime,
 };
@@ -48,7 +53,7 @@ pub struct Settings {
     pub kept_entries: u64,
     /// How long persistent instances may not be shown at a start because nobody says how far nodes had agreed.
     pub recovery: Duration,
-    /// What elections are drawn from; none for chance.
+    /// What elections and pauses are drawn from; none for chance.
     pub seed: Option<u64>,
 }
 
@@ -112,8 +117,11 @@ pub struct Group {
     runtime: Arc<Runtime>,
     peers: Arc<Peers>,
     calls: Arc<dyn Calls>,
+    medium: Arc<dyn Medium>,
     origin: Origin,
     settings: Settings,
+    /// What pauses draw from.
+    chance: AtomicU64,
     part: watch::Sender<Part>,
     /// Whether what is shown is not older than what was shown before.
     pub(super) recovered: watch::Sender<bool>,
@@ -137,10 +145,26 @@ impl Group {
         origin: Origin,
         settings: Settings,
     ) -> Result<Arc<Self>, PlaceError> {
-        let calls: Arc<dyn Calls> = peers.clone();
+        let (calls, medium) = (peers.clone(), OnDisk(origin.dir.join("store")));
+        Self::on(runtime, peers, calls, Arc::new(medium), origin, settings)
+    }
+
+    /// The same with other ways to the members and to the disk.
+    pub(super) fn on(
+        runtime: Arc<Runtime>,
+        peers: Arc<Peers>,
+        calls: Arc<dyn Calls>,
+        medium: Arc<dyn Medium>,
+        origin: Origin,
+        settings: Settings,
+    ) -> Result<Arc<Self>, PlaceError> {
         let disk = PlaceFile::new(&origin.dir).disk()?;
+        // Without chance, nodes merely come back at one moment.
+        let chance = settings.seed.unwrap_or_else(|| getrandom::u64().unwrap_or_default());
         Ok(Arc::new_cyclic(|this| Self {
             disk,
+            chance: AtomicU64::new(chance),
+            medium,
             this: this.clone(),
             runtime,
             peers,
@@ -178,6 +202,10 @@ impl Group {
 
     pub(super) fn calls(&self) -> &Arc<dyn Calls> {
         &self.calls
+    }
+
+    pub(super) fn medium(&self) -> &Arc<dyn Medium> {
+        &self.medium
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -225,8 +253,9 @@ impl Group {
 
     /// Between a half and one and a half, by chance.
     pub(super) fn jitter(&self) -> f64 {
-        // Without chance, nodes merely come back at one moment.
-        0.5 + f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+        let drawn = self.chance.fetch_add(1, Ordering::Relaxed);
+        // The highest bits of a hash: good enough to part nodes that would meet.
+        0.5 + f64::from((xxh3_64(&drawn.to_le_bytes()) >> 32) as u32) / f64::from(u32::MAX)
     }
 
     pub(super) fn set_part(&self, part: Part) {
@@ -245,6 +274,11 @@ impl Group {
     /// Whether the group goes on without this node.
     pub fn is_removed(&self) -> bool {
         matches!(self.part(), Part::Removed)
+    }
+
+    /// Whether this node takes no part for as long as it runs: nobody need wait for it.
+    pub(super) fn is_out(&self) -> bool {
+        matches!(self.part(), Part::Broken(_) | Part::Removed)
     }
 
     /// Completes when the group goes on without this node.
@@ -296,6 +330,19 @@ impl Running {
         let metrics = metrics.borrow_watched();
         let id = metrics.current_leader?;
         Some((id, metrics.membership_config.get_node(&id).cloned()?))
+    }
+
+    /// Returns once this node knows that somebody else leads.
+    pub(super) async fn another_leads(&self, than: u64) {
+        // These change with elections and members, and not with each entry.
+        let mut changes = self.raft.server_metrics();
+        let moved = |leader: Option<u64>| leader.is_some_and(|leader| leader != than);
+        while !moved(changes.borrow_watched().current_leader) {
+            if changes.changed().await.is_err() {
+                // Raft ended, and nobody leads any more that this node could know.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Whether it is a voter, as far as it knows.

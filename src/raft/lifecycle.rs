@@ -3,14 +3,7 @@
 //! On its own thread so that pushes never delay a heartbeat. A store that fails ends this and nothing else: what was applied
 //! stays readable, and clients' own instances come and go as before.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc, thread, time::Duration};
 
 use compact_str::CompactString;
 use openraft::{Config, SnapshotPolicy, async_runtime::WatchReceiver};
@@ -24,10 +17,12 @@ use crate::{
     raft::{
         group::{Group, Part, Raft, Running, Settings},
         network::Network,
+        off_thread::off_thread,
         place::Place,
-        state_machine::{Registry, Shared},
+        state_machine::Registry,
         store::Store,
         types::Member,
+        view::Shared,
     },
     runtime::Runtime,
 };
@@ -60,14 +55,17 @@ impl Group {
         thread::Builder::new().name("raft".into()).spawn(move || {
             let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match built {
-                Ok(runtime) => {
-                    // Two nodes of one seed would try to lead at the same moments.
-                    let seed = group.settings().seed.unwrap_or(group.disk().0 as u64 ^ group.runtime().time());
-                    runtime.block_on(DeterministicRng::<TokioRuntime>::scope(seed, group.live(stop)));
-                }
+                Ok(runtime) => runtime.block_on(group.run(stop)),
                 Err(error) => group.set_part(Part::Broken(format!("raft has no runtime: {error}"))),
             }
         })
+    }
+
+    /// The same on the runtime that this is polled on. To be run once.
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        // Two nodes of one seed would try to lead at the same moments.
+        let seed = self.settings().seed.unwrap_or(self.disk().0 as u64 ^ self.runtime().time());
+        DeterministicRng::<TokioRuntime>::scope(seed, self.live(stop)).await;
     }
 
     /// Returns once what this node kept of what was agreed on is shown, or it is clear that it kept nothing.
@@ -127,9 +125,8 @@ impl Group {
                 // Nobody knows of it: it is not to be found in the store of another place.
                 End::Moved => {
                     drop(running);
-                    let dir = self.store_dir();
-                    if let Err(error) = std::fs::remove_dir_all(&dir) {
-                        return self.broken(format!("cannot empty {}: {error}", dir.display()));
+                    if let Err(error) = self.medium().clear() {
+                        return self.broken(format!("cannot empty the store: {error}"));
                     }
                 }
             }
@@ -154,8 +151,8 @@ impl Group {
     }
 
     async fn start(self: &Arc<Self>, place: Place) -> Result<Arc<Running>, String> {
-        let dir = self.store_dir();
-        let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
+        let medium = self.medium().clone();
+        let opened = off_thread(move || medium.open()).await;
         let store = opened.map_err(|panic| panic.to_string())?.map_err(|error| error.to_string())?;
         self.own_store(place, &store).await?;
         let shared = store.shared();
@@ -185,10 +182,6 @@ impl Group {
             store.keep(OWNED, bytes::Bytes::from_static(b"1")).await.map_err(|error| text(&error))?;
         }
         file.use_it(place).map_err(|error| text(&error))
-    }
-
-    fn store_dir(&self) -> PathBuf {
-        self.origin().dir.join("store")
     }
 
     /// Shows what was agreed on when this node stopped, as something that may have been overtaken.

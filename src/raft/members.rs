@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use compact_str::CompactString;
 use openraft::ChangeMembers;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -12,6 +13,7 @@ use crate::{
         group::{Group, Running},
         types::{Member, RaftMetrics},
     },
+    wire::peer::Regard,
 };
 
 /// How long a new member may take to have all that there is.
@@ -21,6 +23,8 @@ const AGREEING: Duration = Duration::from_secs(5);
 /// How long another member may take to lead.
 const TRANSFERRING: Duration = Duration::from_secs(8);
 const TRANSFER_TRY: Duration = Duration::from_secs(2);
+/// How long that may hold up a node that stops.
+const HANDING_OVER: Duration = Duration::from_secs(2);
 /// How long a whole change may take for who asked for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause before the leader is looked for again.
@@ -55,6 +59,20 @@ impl Group {
         }
     }
 
+    /// Has another member lead if this one does: it is about to stop, and nobody should have to miss it first.
+    pub async fn hand_over(&self) {
+        if self.heard().is_empty() {
+            return;
+        }
+        let to_any = Change::Transfer(proto::TransferTo { address: String::new() });
+        match timeout(HANDING_OVER, self.change_here(to_any)).await {
+            Ok(Answer::Done(to)) => tracing::info!(to, "another member leads now"),
+            Ok(Answer::Refused(why)) => tracing::debug!(why, "nothing to hand over"),
+            Ok(Answer::NotLeader(_)) => {}
+            Err(_) => tracing::warn!("no other member leads yet; the others will elect one"),
+        }
+    }
+
     /// Changes the members as the leader.
     pub(super) async fn change_here(&self, change: Change) -> Answer {
         let running = match self.running() {
@@ -84,6 +102,13 @@ impl Group {
             Ok(Err(Refusal::Because(why))) => Answer::Refused(why),
             Err(panic) => Answer::Refused(panic.to_string()),
         }
+    }
+
+    /// Members that are up, by the addresses they are members as. One that died may have all of the log, and will not lead.
+    fn heard(&self) -> BTreeSet<CompactString> {
+        let cluster = self.runtime().cluster();
+        let up = cluster.peers.iter().filter(|peer| peer.state == Regard::Up);
+        up.map(|peer| peer.told.clone()).collect()
     }
 
     async fn join(&self, running: &Arc<Running>, address: &str) -> Result<u64, Refusal> {
@@ -136,12 +161,18 @@ impl Group {
 
     async fn transfer(&self, running: &Arc<Running>, address: &str) -> Result<u64, Refusal> {
         let to = if address.is_empty() {
-            running.newest_other().ok_or_else(|| Refusal::Because("there is no other member that could lead".into()))?
+            running
+                .newest_other(&self.heard())
+                .ok_or_else(|| Refusal::Because("there is no other member that could lead".into()))?
         } else {
             running.member_at(address).ok_or_else(|| Refusal::no_member(address))?.0
         };
-        let deadline = Instant::now() + TRANSFERRING;
         let own = running.place.id;
+        if to == own {
+            // Raft would let go of leadership first, and elect anybody after a while.
+            return Ok(own);
+        }
+        let deadline = Instant::now() + TRANSFERRING;
         // One that lacks the newest entries at that moment is asked again: writes go on meanwhile.
         while running.leader().is_some_and(|(id, _)| id == own) && Instant::now() < deadline {
             running.raft.trigger().transfer_leader(to).await.map_err(Refusal::because)?;
@@ -166,13 +197,17 @@ impl Running {
         found.map(|(id, member)| (*id, member.clone()))
     }
 
-    /// The voter that has most of the log.
-    fn newest_other(&self) -> Option<u64> {
+    /// The voter that has most of the log, of those at these addresses if there is one.
+    fn newest_other(&self, heard: &BTreeSet<CompactString>) -> Option<u64> {
         let metrics = self.metrics();
         let replicated = metrics.replication?;
         let voters: BTreeSet<u64> = metrics.membership_config.voter_ids().collect();
         let others = replicated.into_iter().filter(|(id, _)| *id != self.place.id && voters.contains(id));
-        others.max_by_key(|(_, matched)| matched.as_ref().map(|matched| matched.index)).map(|(id, _)| id)
+        let is_heard = |id: &u64| {
+            metrics.membership_config.membership().get_node(id).is_some_and(|member| heard.contains(&member.address))
+        };
+        let best = others.max_by_key(|(id, matched)| (is_heard(id), matched.as_ref().map(|matched| matched.index)));
+        best.map(|(id, _)| id)
     }
 
     async fn remove(&self, id: u64) -> Result<(), Refusal> {

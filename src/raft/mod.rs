@@ -16,14 +16,18 @@ mod lifecycle;
 mod members;
 mod network;
 mod numbers;
+mod off_thread;
 mod offline;
 mod place;
 mod propose;
 mod service;
+#[cfg(test)]
+mod sim_test;
 mod state_machine;
 mod status;
 pub mod store;
 pub mod types;
+mod view;
 
 pub use agreement::{Agreement, MemberChange};
 pub use failure::Failure;

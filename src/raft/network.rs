@@ -23,6 +23,7 @@ use crate::{
     proto::raft::{self as proto, append_answer, raft_client::RaftClient, snapshot_piece::Piece, transfer_answer},
     raft::{
         codec::{decode_log_id, decode_vote, encode_entry, encode_log_id, encode_meta, encode_vote},
+        off_thread::off_thread,
         place::Place,
         store::SnapshotData,
         types::{LogId, Member, Snapshot, TypeConfig, Vote},
@@ -268,19 +269,20 @@ impl Line {
 /// notices.
 fn pieces(head: proto::SnapshotHead, file: SnapshotData) -> ReceiverStream<proto::SnapshotPiece> {
     let (sender, receiver) = mpsc::channel(PIECES);
-    let send = move || -> io::Result<()> {
+    let send = async move {
         let piece = |piece| proto::SnapshotPiece { piece: Some(piece) };
-        let mut sent = sender.blocking_send(piece(Piece::Head(head)));
+        let mut sent = sender.send(piece(Piece::Head(head))).await;
         let mut offset = 0;
         while sent.is_ok() && offset < file.size() {
-            let bytes = file.read_at(offset, PIECE_BYTES)?;
+            let file = file.clone();
+            let bytes = off_thread(move || file.read_at(offset, PIECE_BYTES)).await.flatten()?;
             offset += bytes.len() as u64;
-            sent = sender.blocking_send(piece(Piece::Bytes(bytes)));
+            sent = sender.send(piece(Piece::Bytes(bytes))).await;
         }
-        Ok(())
+        Ok::<_, io::Error>(())
     };
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = send() {
+    tokio::spawn(async move {
+        if let Err(error) = send.await {
             tracing::warn!(%error, "a snapshot cannot be read");
         }
     });

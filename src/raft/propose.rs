@@ -28,6 +28,7 @@ use crate::{
         Agreement, Failure, MemberChange, Status,
         group::{Group, Running},
         network, numbers,
+        off_thread::off_thread,
         store::write_snapshot,
         types::{Command, Member},
     },
@@ -114,7 +115,7 @@ impl Agreement for Group {
         let running = self.running().map_err(Failure::Unavailable)?;
         let path = self.origin().dir.join(format!("backup-{}", self.numbers().fetch_add(1, Ordering::Relaxed)));
         let (view, file) = (running.shared.view(), path.clone());
-        let written = tokio::task::spawn_blocking(move || write_snapshot(&view.state, &view.meta, &file)).await;
+        let written = off_thread(move || write_snapshot(&view.state, &view.meta, &file)).await;
         let unavailable = |error: &dyn fmt::Display| Failure::Unavailable(error.to_string());
         written.map_err(|panic| unavailable(&panic))?.map_err(|error| unavailable(&error))?;
         Ok(path)
@@ -184,7 +185,7 @@ impl Group {
                 }
                 other => other.to_string(),
             };
-            if Instant::now() + pause >= deadline {
+            if self.is_out() || Instant::now() + pause >= deadline {
                 return Err(match maybe_done {
                     Some(why) => Failure::Unknown(why),
                     None => Failure::Unavailable(last),
@@ -215,10 +216,19 @@ impl Group {
             Err(why) => return Attempt::Refused(why),
         };
         let patience = TRY.min(deadline.saturating_duration_since(Instant::now()));
-        match running.leader() {
-            None => Attempt::NotLeader(None),
-            Some((id, _)) if id == running.place.id => self.lead(&running, command.clone(), patience).await,
-            Some((id, leader)) => self.ask(&running, id, &leader, command, patience).await,
+        let Some((id, leader)) = running.leader() else { return Attempt::NotLeader(None) };
+        let asked = async {
+            if id == running.place.id {
+                self.lead(&running, command.clone(), patience).await
+            } else {
+                self.ask(&running, id, &leader, command, patience).await
+            }
+        };
+        tokio::select! {
+            biased;
+            attempt = asked => attempt,
+            // Whoever led may be dead. What it did with the proposal shows when the next one is asked.
+            () = running.another_leads(id) => Attempt::Unknown("another member leads now".into()),
         }
     }
 
@@ -302,10 +312,18 @@ impl Group {
 
     async fn read_index(&self) -> Result<(Arc<Running>, u64), Attempt> {
         let running = self.running().map_err(Attempt::Refused)?;
-        let index = match running.leader() {
-            None => return Err(Attempt::NotLeader(None)),
-            Some((id, _)) if id == running.place.id => running.read_index().await?,
-            Some((id, leader)) => self.ask_read_index(&running, id, &leader).await?,
+        let Some((id, leader)) = running.leader() else { return Err(Attempt::NotLeader(None)) };
+        let asked = async {
+            if id == running.place.id {
+                running.read_index().await
+            } else {
+                self.ask_read_index(&running, id, &leader).await
+            }
+        };
+        let index = tokio::select! {
+            biased;
+            index = asked => index?,
+            () = running.another_leads(id) => return Err(Attempt::NotLeader(None)),
         };
         Ok((running, index))
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest,
 };
-use tokio::task::{JoinError, spawn_blocking};
 use tonic::{Request, Response, Status, Streaming, service::Interceptor, service::interceptor::InterceptedService};
 
 use crate::{
@@ -24,9 +23,9 @@ use crate::{
     raft::{
         codec::{decode_entry, decode_log_id, decode_meta, decode_vote, encode_log_id, encode_vote},
         group::{Group, Running, STARTING},
+        off_thread::off_thread,
         place::Place,
         propose::Attempt,
-        store::StoreError,
         types::{Snapshot, TypeConfig},
     },
     wire::{
@@ -159,14 +158,13 @@ impl Raft for Service {
         let vote = readable(decode_vote(head.vote))?;
         let meta = readable(decode_meta(head.meta))?;
         // The disk is not waited for here.
-        let blocking = |work: Result<Result<_, StoreError>, JoinError>| work.map_err(failed)?.map_err(failed);
         let snapshots = running.snapshots.clone();
-        let mut receiving = blocking(spawn_blocking(move || snapshots.receive()).await)?;
+        let mut receiving = off_thread(move || snapshots.receive()).await.map_err(failed)?.map_err(failed)?;
         while let Some(piece) = pieces.message().await? {
             let Some(Piece::Bytes(bytes)) = piece.piece else {
                 return Err(illegal(&IllegalMessage::Missing("a piece of a snapshot")));
             };
-            let written = spawn_blocking(move || receiving.write(&bytes).map(|()| receiving)).await;
+            let written = off_thread(move || receiving.write(&bytes).map(|()| receiving)).await;
             receiving = written.map_err(failed)?.map_err(failed)?;
         }
         let snapshot = receiving.finish();

@@ -2,75 +2,34 @@
 //!
 //! Promises: whoever is answered reads his own write here; what was shown once is shown again after a power cut, because
 //! nothing is applied before it is durable in the log of this node; an entry that cannot be read stops the group's side
-//! of this node, so that states never differ.
+//! of this node, so that states never differ. On the disk the state follows later (`AppliedStore`).
 
 use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll};
 
 use futures_core::Stream;
 use openraft::{
-    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    OptionalSend, RaftSnapshotBuilder,
     storage::{EntryResponder, RaftStateMachine},
     type_config::alias::SnapshotOf,
 };
-use parking_lot::RwLock;
-use tokio::sync::watch;
 
 use crate::{
-    agreed::{Pair, State},
-    model::{AgreedChange, Outcome},
+    model::AgreedChange,
     raft::{
+        off_thread::off_thread,
         store::{AppliedStore, LogStore, SnapshotData, Snapshots, StoreError},
-        types::{Command, LogId, SnapshotMeta, StoredMembership, TypeConfig},
+        types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
+        view::{Effects, Shared, View},
     },
-    wire::raft::decode_command,
 };
 
-/// How many entries are applied and written at once. 512 take some milliseconds.
+/// How many entries are applied at once. 512 take some milliseconds.
 const AT_ONCE: usize = 512;
 
 /// Who shows what is agreed on.
 pub trait Registry: Send + Sync {
     /// This changed, in this order. It is shown when this returns.
     fn agreed(&self, changes: Vec<AgreedChange>);
-}
-
-/// What is applied: state, last entry and members belong together.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// All that is agreed on.
-    pub state: State,
-    /// The last entry applied, and the members.
-    pub meta: SnapshotMeta,
-}
-
-/// What is applied at the moment, for everybody.
-#[derive(Debug)]
-pub struct Shared {
-    view: RwLock<Arc<View>>,
-    /// Up to which entry the registry shows it; 0 for none.
-    shown: watch::Sender<u64>,
-}
-
-impl Shared {
-    pub(super) fn new(view: View) -> Self {
-        let shown = watch::Sender::new(index(&view));
-        Self { view: RwLock::new(Arc::new(view)), shown }
-    }
-
-    /// Returns once the registry shows it up to an entry.
-    pub async fn shown(&self, index: u64) {
-        // The sender lives as long as this.
-        let _ = self.shown.subscribe().wait_for(|shown| *shown >= index).await;
-    }
-
-    /// As it is now; never waits for what is being applied.
-    pub fn view(&self) -> Arc<View> {
-        self.view.read().clone()
-    }
-}
-
-fn index(view: &View) -> u64 {
-    view.meta.last_log_id.map_or(0, |last| last.index)
 }
 
 /// See the top of the file.
@@ -80,14 +39,6 @@ pub struct StateMachine {
     snapshots: Snapshots,
     shared: Arc<Shared>,
     registry: Arc<dyn Registry>,
-}
-
-/// What some entries did.
-#[derive(Default)]
-struct Effects {
-    changes: Vec<AgreedChange>,
-    pairs: Vec<Pair>,
-    answers: Vec<Option<Outcome>>,
 }
 
 impl StateMachine {
@@ -103,51 +54,31 @@ impl StateMachine {
 
     async fn apply_some(&self, entries: Vec<EntryResponder<TypeConfig>>) -> Result<(), io::Error> {
         let Some((last, _)) = entries.last() else { return Ok(()) };
-        let (last, mut view) = (last.log_id, View::clone(&self.shared.view()));
-        self.log.durable(last.index).await?;
-        let mut effects = Effects::default();
+        self.log.durable(last.log_id.index).await?;
+        let (mut view, mut effects) = (View::clone(&self.shared.view()), Effects::default());
         let mut responders = Vec::with_capacity(entries.len());
         for (entry, responder) in entries {
-            effects.answers.push(None);
-            match entry.payload {
-                EntryPayload::Blank => {}
-                EntryPayload::Membership(membership) => {
-                    view.meta.last_membership = StoredMembership::new(Some(entry.log_id), membership);
-                }
-                EntryPayload::Normal(command) => apply_command(&mut view.state, &command, entry.log_id, &mut effects)?,
-            }
+            view.apply(entry, &mut effects)?;
             responders.push(responder);
         }
-        view.meta.last_log_id = Some(last);
-        self.applied.write(effects.pairs, &view.meta)?;
+        let meta = view.meta.clone();
         self.show(view, effects.changes);
         for (responder, answer) in responders.into_iter().zip(effects.answers) {
             if let Some(responder) = responder {
                 responder.send(answer);
             }
         }
-        Ok(())
+        // Behind the answers: the log has it all.
+        Ok(self.applied.add(effects.pairs, meta)?)
     }
 
     fn show(&self, view: View, changes: Vec<AgreedChange>) {
-        let index = index(&view);
-        *self.shared.view.write() = Arc::new(view);
-        if !changes.is_empty() {
-            self.registry.agreed(changes);
-        }
-        self.shared.shown.send_replace(index);
+        self.shared.replace(view, || {
+            if !changes.is_empty() {
+                self.registry.agreed(changes);
+            }
+        });
     }
-}
-
-fn apply_command(state: &mut State, command: &Command, at: LogId, effects: &mut Effects) -> io::Result<()> {
-    let unreadable =
-        |error| io::Error::other(format!("entry {at} of the log says what this program cannot read: {error}"));
-    let (id, proposal) = decode_command(&command.0).map_err(unreadable)?;
-    let mut applied = state.apply(&id, proposal);
-    effects.changes.append(&mut applied.changes);
-    effects.pairs.append(&mut applied.pairs);
-    *effects.answers.last_mut().expect("one for each entry") = Some(applied.outcome);
-    Ok(())
 }
 
 /// The entries that are there without waiting, but one at least; none at the end.
@@ -194,14 +125,15 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder { view: self.shared.view(), snapshots: self.snapshots.clone() }
+        let (view, applied) = (self.shared.view(), self.applied.clone());
+        SnapshotBuilder { view, applied, snapshots: self.snapshots.clone() }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> Result<(), io::Error> {
         // What was cut off of the log for this snapshot must be gone before the snapshot can be found by a start.
         self.applied.settle().await?;
         let (snapshots, said) = (self.snapshots.clone(), meta.clone());
-        let written = tokio::task::spawn_blocking(move || {
+        let written = off_thread(move || {
             let (state, meta) = snapshot.load("what was received")?;
             if meta != said || snapshots.write(&state, &meta)?.0 != said {
                 let what = format!("it goes up to another entry, or has other members, than was said: {meta}");
@@ -209,7 +141,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             }
             Ok(state)
         });
-        let state = written.await.map_err(io::Error::other)??;
+        let state = written.await??;
         self.applied.clone().replace(state.clone(), meta.clone()).await?;
         let changes = self.shared.view().state.differences(&state);
         self.show(View { state, meta: meta.clone() }, changes);
@@ -224,6 +156,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 /// Writes a snapshot of the state as it was when this was made.
 pub struct SnapshotBuilder {
     view: Arc<View>,
+    applied: Arc<AppliedStore>,
     snapshots: Snapshots,
 }
 
@@ -231,9 +164,12 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotData>, io::Error> {
+        let applied = self.applied.clone();
+        off_thread(move || applied.write()).await??;
+        // What a snapshot covers may be purged from the log.
+        self.applied.settle().await?;
         let (view, snapshots) = (self.view.clone(), self.snapshots.clone());
-        let written = tokio::task::spawn_blocking(move || snapshots.write(&view.state, &view.meta));
-        let (meta, snapshot) = written.await.map_err(io::Error::other)??;
+        let (meta, snapshot) = off_thread(move || snapshots.write(&view.state, &view.meta)).await??;
         Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot })
     }
 }

@@ -10,17 +10,30 @@ use crate::model::{Now, Tick};
 #[derive(Debug)]
 pub struct Clock {
     start: Instant,
+    wall: fn() -> SystemTime,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Clock {
-    pub(super) fn new() -> Self {
-        Self { start: Instant::now() }
+    /// The clock of this machine.
+    pub fn new() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock the rule points to")]
+        Self::with_wall(SystemTime::now)
+    }
+
+    /// A clock that hangs on another wall.
+    pub fn with_wall(wall: fn() -> SystemTime) -> Self {
+        Self { start: Instant::now(), wall }
     }
 
     /// The moment.
     pub fn now(&self) -> Now {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock the rule points to")]
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = (self.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { tick: self.tick(), wall: wall.as_millis() as u64 }
     }
 

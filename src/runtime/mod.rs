@@ -85,7 +85,16 @@ impl Runtime {
     /// The runtime of a new node. Stamps begin above what `data` says an earlier run used, and a new ceiling is stored
     /// before this returns.
     pub fn start(settings: Settings, membership: Membership, data: &DataDir) -> Result<Arc<Self>, CeilingError> {
-        let clock = Clock::new();
+        Self::start_by(Clock::new(), settings, membership, data)
+    }
+
+    /// The same by a clock of the caller's choice.
+    pub fn start_by(
+        clock: Clock,
+        settings: Settings,
+        membership: Membership,
+        data: &DataDir,
+    ) -> Result<Arc<Self>, CeilingError> {
         let stored = data.ceiling().load()?;
         let node = Node::new(settings, membership, clock.now(), stored);
         let runtime = Arc::new(Self {

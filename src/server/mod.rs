@@ -203,10 +203,11 @@ impl Server {
         self.group.removed().await;
     }
 
-    /// Stops: tells the others, accepts nothing more, ends all streams so that clients reconnect elsewhere, keeps what they
+    /// Stops: hands over what it leads, tells the others, accepts nothing more, ends all streams so that clients reconnect elsewhere, keeps what they
     /// published, then ends the tasks.
     pub async fn stop(mut self) {
         let runtime = self.connections.runtime().clone();
+        self.group.hand_over().await;
         let leaving = runtime.handle(Input::Leave);
         debug_assert!(leaving.is_ok(), "nothing to refuse");
         self.stop.send_replace(true);

@@ -23,9 +23,8 @@ async fn a_backup_becomes_a_cluster_of_its_own() {
     let ports = free_ports(2);
     let launch = |place: usize| Launch {
         port: ports[place],
-        peers: String::new(),
         data: dir.path().join(format!("node{place}")),
-        more: Vec::new(),
+        ..Launch::default()
     };
     let node = Node::start(launch(0));
     node.ready().await;

@@ -1,118 +1,27 @@
 //! What callers were told about persistent instances, while nodes are killed under them: it must be as if everything had
 //! happened at one place, one after the other.
-//!
-//! Each instance is checked on its own. A caller who was told nothing, or that nobody knows, may have been served at any
-//! later time: such a write stays open to the end; such a read says nothing.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use todc_utils::{
-    linearizability::{
-        WGLChecker,
-        history::{Action, History},
-    },
-    specifications::Specification,
-};
+use todc_utils::linearizability::history::Action;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Cluster, DEADLINE, Told, delete, leader, put, read, same_state};
+use crate::{
+    history::{Histories, Operation},
+    support::{Cluster, DEADLINE, Told, delete, leader, put, read, same_state},
+};
 
 /// Callers, each of which asks one thing at a time. The checker's work grows with those that meet at one instance.
 const CALLERS: usize = 5;
 /// Instances: so many that few calls with unknown outcome meet at one, for each doubles the checker's work.
 const KEYS: u16 = 40;
 const SERVICE: &str = "history";
-
-/// What was asked of one instance, and for a read what was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Put(u64),
-    Delete,
-    Read(Option<u64>),
-}
-
-/// One instance: a version, or none.
-struct Register;
-
-impl Specification for Register {
-    type State = Option<u64>;
-    type Operation = Operation;
-
-    fn init() -> Self::State {
-        None
-    }
-
-    fn apply(operation: &Operation, state: &Self::State) -> (bool, Self::State) {
-        match operation {
-            Operation::Put(version) => (true, Some(*version)),
-            Operation::Delete => (true, None),
-            Operation::Read(seen) => (seen == state, *state),
-        }
-    }
-}
-
-/// What was asked and told, in the order of the calls and the answers.
-#[derive(Default)]
-struct Histories(Mutex<BTreeMap<u16, Actions>>);
-
-/// Of one instance, each with who asked.
-type Actions = Vec<(usize, Action<Operation>)>;
-
-impl Histories {
-    fn note(&self, key: u16, process: usize, action: Action<Operation>) {
-        self.0.lock().expect("no panic under it").entry(key).or_default().push((process, action));
-    }
-
-    /// The last call of a caller never was.
-    fn take_back(&self, key: u16, process: usize) {
-        let mut histories = self.0.lock().expect("no panic under it");
-        let actions = histories.entry(key).or_default();
-        let call = actions.iter().rposition(|(caller, _)| *caller == process).expect("it called");
-        actions.remove(call);
-    }
-
-    /// Whether there is an order for each instance that all that was told agrees with.
-    fn check(self) {
-        for (key, mut actions) in self.0.into_inner().expect("no panic under it") {
-            close(&mut actions);
-            let asked = actions.len() / 2;
-            assert!(
-                WGLChecker::<Register>::is_linearizable(History::from_actions(actions.clone())),
-                "{key}: {actions:?}"
-            );
-            println!("instance {key}: {asked} operations");
-        }
-    }
-}
-
-/// Ends what is open: a write at the very end; a read as if it had never been.
-fn close(actions: &mut Actions) {
-    let mut open: BTreeMap<usize, usize> = BTreeMap::new();
-    for (place, (process, action)) in actions.iter().enumerate() {
-        match action {
-            Action::Call(_) => open.insert(*process, place),
-            Action::Response(_) => open.remove(process),
-        };
-    }
-    let (mut ends, mut never) = (Vec::new(), BTreeSet::new());
-    for (process, place) in open {
-        match &actions[place].1 {
-            Action::Call(Operation::Read(_)) => drop(never.insert(place)),
-            Action::Call(operation) => ends.push((process, Action::Response(*operation))),
-            Action::Response(_) => unreachable!("only calls are open"),
-        }
-    }
-    let mut place = 0..;
-    actions.retain(|_| place.next().is_none_or(|place| !never.contains(&place)));
-    actions.extend(ends);
-}
 
 /// All callers, and what they share.
 struct Callers {
@@ -242,26 +151,7 @@ async fn callers_see_one_order_of_things_while_nodes_are_killed() {
         callers.done.into_inner(),
         callers.unknown.into_inner()
     );
-    callers.histories.check();
-}
-
-#[test]
-fn the_checker_refuses_what_was_lost_and_takes_what_may_have_been() {
-    let check = |actions: &[(usize, Action<Operation>)]| {
-        let mut actions = actions.to_vec();
-        close(&mut actions);
-        WGLChecker::<Register>::is_linearizable(History::from_actions(actions))
-    };
-    let whole = |process, operation| [(process, Action::Call(operation)), (process, Action::Response(operation))];
-    let acknowledged = whole(0, Operation::Put(1));
-    let lost = whole(1, Operation::Read(None));
-    let found = whole(1, Operation::Read(Some(1)));
-    assert!(!check(&[&acknowledged[..], &lost].concat()), "an acknowledged write is there");
-    assert!(check(&[&acknowledged[..], &found].concat()));
-    let open = [(0, Action::Call(Operation::Put(1)))];
-    assert!(check(&[&open[..], &lost].concat()) && check(&[&open[..], &found].concat()), "nobody knows");
-    let silent = [(0, Action::Call(Operation::Read(None)))];
-    assert!(!check(&[&acknowledged[..], &silent, &lost].concat()), "a read without an answer takes nothing along");
-    let again = whole(2, Operation::Read(None));
-    assert!(!check(&[&open[..], &found, &again].concat()), "what was seen stays");
+    let (wrong, asked) = callers.histories.check();
+    println!("operations of each instance: {asked:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -3,14 +3,19 @@
 //!
 //!     ROSTER_TEST_BINARY=target/release/roster cargo test --test cluster -- --ignored --nocapture
 
+mod broken_disk;
 mod copies;
 mod frozen;
+#[path = "../support/history.rs"]
+mod history;
 mod killed;
 mod linearizable;
 mod loading;
 mod members;
 mod one_list;
 mod persistent;
+#[path = "../support/preload/mod.rs"]
+mod preload;
 mod reborn;
 mod refused;
 mod rolling;

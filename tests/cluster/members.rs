@@ -32,7 +32,7 @@ fn joining(members: &str) -> (Node, TempDir) {
     let data = tempfile::tempdir().expect("a directory");
     let port = free_ports(1)[0];
     let more = ["--join", members, "--advertise", &format!("127.0.0.1:{port}")].map(str::to_owned).to_vec();
-    let node = Node::start(Launch { port, peers: String::new(), data: data.path().join("node"), more });
+    let node = Node::start(Launch { port, data: data.path().join("node"), more, ..Launch::default() });
     (node, data)
 }
 
@@ -89,7 +89,7 @@ async fn a_fourth_node_joins_and_the_leader_leaves_while_writes_go_on() {
 async fn a_node_alone_grows_to_three_and_leadership_moves_on_request() {
     let data = tempfile::tempdir().expect("a directory");
     let port = free_ports(1)[0];
-    let launch = Launch { port, peers: String::new(), data: data.path().join("first"), more: Vec::new() };
+    let launch = Launch { port, data: data.path().join("first"), ..Launch::default() };
     let first = Node::start(launch);
     first.ready().await;
     let alone = std::slice::from_ref(&first);

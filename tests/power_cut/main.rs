@@ -6,15 +6,13 @@
 //! same, but for the timing of threads.
 
 mod chance;
+#[path = "../support/preload/mod.rs"]
+mod preload;
 mod promises;
 mod trace;
 mod writer;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, fs, path::Path, process::Command};
 
 use chance::Chance;
 use tempfile::TempDir;
@@ -26,17 +24,6 @@ const CUTS: &str = "ROSTER_POWER_CUTS";
 
 fn number(name: &str, otherwise: u64) -> u64 {
     env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
-}
-
-fn built_shim(dir: &Path) -> PathBuf {
-    let (source, shim) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/power_cut/shim.rs"), dir.join("shim.so"));
-    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
-    let built = Command::new(rustc)
-        .args(["--edition", "2024", "--cap-lints", "allow", "--crate-type", "cdylib", "-C", "panic=abort", "-o"])
-        .args([&shim, &source])
-        .status();
-    assert!(built.expect("rustc is there").success());
-    shim
 }
 
 /// In memory, if there is such a place: images are many, and their syncs mean nothing.
@@ -51,7 +38,7 @@ fn written(dir: &Path, seed: u64) -> (String, Vec<u8>) {
     fs::create_dir(&root).expect("a directory");
     let done = Command::new(env::current_exe().expect("this test"))
         .args(["--exact", "writes_until_it_is_done", "--ignored", "--nocapture"])
-        .env("LD_PRELOAD", built_shim(dir))
+        .env("LD_PRELOAD", preload::built("power_cut/shim.rs", dir))
         .env(ROOT, &root)
         .env("SHIM_TRACE", &trace)
         .env(SEED, seed.to_string())

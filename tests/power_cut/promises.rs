@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use openraft::{
-    RaftLogReader,
+    EntryPayload, RaftLogReader,
     storage::{RaftLogStorage, RaftStateMachine},
 };
-use roster::raft::store::Store;
+use roster::{
+    agreed::State,
+    raft::{store::Store, types::Entry},
+    wire::raft::decode_command,
+};
 
 use crate::writer::Nobody;
 
@@ -32,6 +36,19 @@ impl Log {
             other => panic!("an operation {other}"),
         }
     }
+
+    fn begins_with(&self, other: &Self) -> bool {
+        let same = (self.purged, self.vote) == (other.purged, other.vote);
+        same && self.entries.len() >= other.entries.len()
+            && self.entries.iter().zip(&other.entries).all(|(a, b)| a == b)
+    }
+}
+
+/// Whether this is one of them, or between one and the next: of an append that nobody was told of, the beginning may be
+/// left.
+fn is_among(logs: &[Log], found: &Log) -> bool {
+    let within = |pair: &[Log]| found.begins_with(&pair[0]) && pair[1].begins_with(found);
+    logs.contains(found) || logs.windows(2).any(within)
 }
 
 /// What the notes of the writer tell.
@@ -81,7 +98,7 @@ pub async fn check(image: &Path, notes: &str) -> Result<(), String> {
         purged: state.last_purged_log_id.map(|id| (id.index, id.leader_id.term)),
         vote: log.read_vote().await.map_err(|error| error.to_string())?.map(|vote| vote.leader_id.term),
     };
-    if !told.logs.contains(&found) {
+    if !is_among(&told.logs, &found) {
         let brief = |log: &Log| {
             let (first, last) = (log.entries.first_key_value(), log.entries.last_key_value());
             format!("{first:?}..{last:?}, purged {:?}, vote {:?}", log.purged, log.vote)
@@ -103,13 +120,29 @@ pub async fn check(image: &Path, notes: &str) -> Result<(), String> {
     if snapshot < told.snapshot {
         return Err(format!("the newest snapshot is of {snapshot:?} instead of {:?}", told.snapshot));
     }
-    let certain = applied.max(snapshot);
-    if found.purged.map(|(index, _)| index) > certain {
-        return Err(format!("purged up to {:?}, and nothing holds it: {certain:?}", found.purged));
+    if found.purged.map(|(index, _)| index) > applied {
+        return Err(format!("purged up to {:?}, and only {applied:?} is applied", found.purged));
     }
-    let last = found.entries.last_key_value().map(|(index, _)| *index);
-    if last.max(certain) < told.shown {
-        return Err(format!("{:?} was shown, and there is {:?}", told.shown, last.max(certain)));
+    let from = applied.map_or(0, |applied| applied + 1);
+    let shown = told.shown.filter(|shown| *shown >= from);
+    let right = shown.map_or(right, |shown| told.hashes.get(&shown).copied());
+    let again = entries.iter().filter(|entry| entry.log_id.index >= from && Some(entry.log_id.index) <= shown);
+    let hash = applied_again(view.state.clone(), again).hash();
+    if right != Some(hash) {
+        return Err(format!(
+            "entry {shown:?} was shown, and what is kept up to there has the hash {hash} instead of {right:?}"
+        ));
     }
     Ok(())
+}
+
+/// What the log says of what is behind the state that was kept.
+fn applied_again<'a>(mut state: State, entries: impl Iterator<Item = &'a Entry>) -> State {
+    for entry in entries {
+        if let EntryPayload::Normal(command) = &entry.payload {
+            let (id, proposal) = decode_command(&command.0).expect("is legal");
+            state.apply(&id, proposal);
+        }
+    }
+    state
 }

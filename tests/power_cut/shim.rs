@@ -3,6 +3,10 @@
 //! Not a part of the test's program: the test has it built by `rustc` as a library of its own, because it replaces functions
 //! of the C library. Syncs are noted and not done. `sync_file_range` is no sync and is left alone.
 
+#[macro_use]
+#[path = "../support/preload/real.rs"]
+mod real;
+
 use std::{
     collections::BTreeMap,
     ffi::{CStr, c_char, c_int, c_long, c_uint, c_void},
@@ -10,7 +14,6 @@ use std::{
 };
 
 unsafe extern "C" {
-    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn lseek64(file: c_int, offset: i64, whence: c_int) -> i64;
 }
 
@@ -32,16 +35,6 @@ struct Notes {
 }
 
 static NOTES: OnceLock<Mutex<Notes>> = OnceLock::new();
-
-/// The function of the C library that one here stands before.
-macro_rules! real {
-    ($name:literal, $type:ty) => {{
-        static REAL: OnceLock<usize> = OnceLock::new();
-        let next = std::ptr::without_provenance_mut(usize::MAX);
-        let address = *REAL.get_or_init(|| unsafe { dlsym(next, $name.as_ptr()) } as usize);
-        unsafe { std::mem::transmute::<usize, $type>(address) }
-    }};
-}
 
 type Open = unsafe extern "C" fn(*const c_char, c_int, c_uint) -> c_int;
 type Write = unsafe extern "C" fn(c_int, *const c_void, usize) -> isize;

@@ -3,6 +3,7 @@
 //! replaced at the next call, so that one error stays one.
 
 pub mod message;
+pub mod turns;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

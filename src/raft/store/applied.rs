@@ -1,12 +1,14 @@
-//! The applied state on the disk: an older state of this node after a power cut, never a mixed one.
+//! The applied state on the disk: an older state of this node, never a mixed one.
 //!
-//! Each batch of entries is one batch of the disk, with the last entry applied and the members. Nobody waits for it: what
-//! is lost is applied again from the log, which is durable before it is applied. A snapshot that replaces it all does so
-//! in many batches behind a mark, so that a start that finds the mark begins again from the file.
+//! What changes is kept in memory until there is some of it, and then written as one batch of the disk, with the last entry
+//! applied and the members. Nobody waits for it: what is not there yet is applied again from the log, which is durable
+//! before it is applied, and is not purged before the state is written. A snapshot that replaces it all does so in many
+//! batches behind a mark, so that a start that finds the mark begins again from the file.
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use prost::Message;
 
 use crate::{
@@ -14,6 +16,7 @@ use crate::{
     proto::raft as proto,
     raft::{
         codec::{decode_log_id, decode_meta, encode_log_id, encode_meta},
+        off_thread::off_thread,
         store::{
             Snapshots, StoreError,
             disk::{self, Disk, Tree},
@@ -30,9 +33,40 @@ const ABOUT: &[u8] = &[0];
 const PAIR: u8 = 1;
 /// How many records one batch of a replacement has.
 const AT_ONCE: usize = 1_024;
+/// How many changed pairs are written together, and how many bytes: all else that is written waits for them. A start
+/// applies the entries again that they came from.
+const TOGETHER: usize = 1_024;
+const BYTES_TOGETHER: usize = 1 << 20;
 
 pub(in crate::raft) struct AppliedStore {
     disk: Arc<dyn Disk>,
+    /// Held while it is written, so that nothing older comes later.
+    unwritten: Mutex<Unwritten>,
+}
+
+/// What changed since the state was written, as it is now, and what the state is of.
+#[derive(Default)]
+struct Unwritten {
+    pairs: BTreeMap<Bytes, Option<Bytes>>,
+    bytes: usize,
+    meta: Option<SnapshotMeta>,
+}
+
+impl Unwritten {
+    fn add(&mut self, pairs: Vec<Pair>, meta: SnapshotMeta) {
+        for (key, value) in pairs {
+            self.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
+            self.pairs.insert(key, value);
+        }
+        self.meta = Some(meta);
+    }
+
+    fn write(&mut self, disk: &dyn Disk) -> Result<(), StoreError> {
+        let Self { pairs, meta, .. } = std::mem::take(self);
+        let Some(meta) = meta else { return Ok(()) };
+        let records = pairs.into_iter().map(|(key, value)| (pair_key(&key), value));
+        record::write(disk, Tree::State, records.chain([about(&meta)]))
+    }
 }
 
 fn pair_key(key: &[u8]) -> Vec<u8> {
@@ -45,7 +79,7 @@ fn about(meta: &SnapshotMeta) -> record::Record {
 
 impl AppliedStore {
     pub(super) fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk }
+        Self { disk, unwritten: Mutex::default() }
     }
 
     /// Reads all of it; one that was being replaced is replaced first.
@@ -79,11 +113,19 @@ impl AppliedStore {
         }
     }
 
-    /// Writes what changed and what the state is of now; pairs that come twice are as they came last.
-    pub(in crate::raft) fn write(&self, pairs: Vec<Pair>, meta: &SnapshotMeta) -> Result<(), StoreError> {
-        let pairs: BTreeMap<Bytes, Option<Bytes>> = pairs.into_iter().collect();
-        let records = pairs.into_iter().map(|(key, value)| (pair_key(&key), value));
-        record::write(&*self.disk, Tree::State, records.chain([about(meta)]))
+    /// Takes what changed and what the state is of now, to be written later; pairs that come twice are as they came last.
+    pub(in crate::raft) fn add(&self, pairs: Vec<Pair>, meta: SnapshotMeta) -> Result<(), StoreError> {
+        let mut unwritten = self.unwritten.lock();
+        unwritten.add(pairs, meta);
+        if unwritten.pairs.len() < TOGETHER && unwritten.bytes < BYTES_TOGETHER {
+            return Ok(());
+        }
+        unwritten.write(&*self.disk)
+    }
+
+    /// Writes what was taken. May wait for the disk.
+    pub(in crate::raft) fn write(&self) -> Result<(), StoreError> {
+        self.unwritten.lock().write(&*self.disk)
     }
 
     /// What was written to the disk before is durable when this returns.
@@ -93,12 +135,13 @@ impl AppliedStore {
 
     /// Replaces all of it by a snapshot that is in the directory.
     pub(in crate::raft) async fn replace(self: Arc<Self>, state: State, meta: SnapshotMeta) -> Result<(), StoreError> {
+        *self.unwritten.lock() = Unwritten::default();
         let last = meta.last_log_id.as_ref().map(|id| encode_log_id(id).encode_to_vec().into());
         record::write(&*self.disk, Tree::Meta, [(INSTALLING.to_vec(), Some(last.unwrap_or_default()))])?;
         self.settle().await?;
         let applied = self.clone();
-        let refill = tokio::task::spawn_blocking(move || applied.refill(&state, &meta));
-        refill.await.map_err(|error| StoreError::Broken(error.to_string().into()))??;
+        let refilled = off_thread(move || applied.refill(&state, &meta)).await;
+        refilled.map_err(|error| StoreError::Broken(error.to_string().into()))??;
         record::write(&*self.disk, Tree::Meta, [(INSTALLING.to_vec(), None)])?;
         self.settle().await
     }

@@ -9,6 +9,7 @@ use std::{
     fmt::Debug,
     io,
     ops::{Bound, ControlFlow, RangeBounds},
+    path::Path,
     sync::{Arc, Weak},
 };
 
@@ -230,6 +231,25 @@ impl LogStore {
         Ok(entries)
     }
 
+    /// What is certainly agreed on and comes after an entry.
+    pub(super) fn committed_after(&self, last: Option<LogId>) -> Result<Vec<Entry>, StoreError> {
+        let (committed, purged) = {
+            let marks = &self.inner.newest.lock().marks;
+            (marks.committed, marks.purged)
+        };
+        let Some(committed) = committed.filter(|committed| Some(*committed) > last) else { return Ok(Vec::new()) };
+        if let Some(purged) = purged.filter(|purged| Some(*purged) > last) {
+            let last = last.map_or("nothing".to_owned(), |last| last.to_string());
+            return Err(StoreError::damaged(self.dir(), format!("it has applied {last}, and purged up to {purged}")));
+        }
+        self.read(last.map_or(0, |last| last.index + 1), committed.index + 1, usize::MAX)
+    }
+
+    /// Where it is, for people.
+    pub(super) fn dir(&self) -> &Path {
+        self.inner.disk.dir()
+    }
+
     /// Deletes what lies below the mark.
     pub(super) fn delete_some(&self) -> Result<bool, StoreError> {
         delete_some(&self.inner)
@@ -348,8 +368,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     {
         let encode = |entry: Entry| (bytes::Bytes::from(encode_entry(&entry).encode_to_vec()), entry);
         let entries: Vec<_> = entries.into_iter().map(encode).collect();
-        let records = entries.iter().map(|(bytes, entry)| (entry.log_id.index.to_be_bytes().to_vec(), bytes.clone()));
-        self.inner.disk.write(Tree::Log, record::fresh(records))?;
+        // One by one: the disk makes much ado about many at once, and of what nobody was told that it is durable any part
+        // may be lost from the end.
+        for (bytes, entry) in &entries {
+            let record = (entry.log_id.index.to_be_bytes().to_vec(), bytes.clone());
+            self.inner.disk.write(Tree::Log, record::fresh([record]))?;
+        }
         let (end, witness) = {
             let mut newest = self.inner.newest.lock();
             entries.into_iter().for_each(|(bytes, entry)| newest.push(bytes.len(), entry));

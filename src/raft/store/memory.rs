@@ -1,11 +1,12 @@
 //! A disk in memory, for tests and the simulation: it survives a crash of its host as a real one does.
 //!
-//! What was written is read at once, and is durable once a barrier is done, which takes as long as it is told to. A crash
-//! leaves a prefix of what was written that holds all that a barrier covered.
+//! What was written is read at once, and is durable once a barrier is done, which takes as long as it is told to. A power
+//! cut leaves a prefix of what was written that holds all that a barrier covered; which one is for the caller to choose.
 
 use std::{
+    collections::VecDeque,
     ops::{Bound, ControlFlow},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -15,19 +16,21 @@ use imbl::OrdMap;
 use parking_lot::Mutex;
 
 use crate::raft::store::{
-    StoreError,
+    Medium, Store, StoreError,
     disk::{Change, Disk, Done, Each, Tree},
     error::Broken,
 };
 
 type Pairs = OrdMap<(Tree, Vec<u8>), Vec<u8>>;
 
-#[derive(Default)]
 struct Contents {
     /// What is read.
     pairs: Pairs,
-    /// What the last barrier left.
-    durable: Pairs,
+    /// How many batches were written, and of these how many a barrier covered.
+    written: u64,
+    durable: u64,
+    /// What the barrier left, and then each batch since.
+    prefixes: VecDeque<Pairs>,
     witness: Vec<u8>,
     /// How long a barrier takes.
     slowness: Duration,
@@ -35,14 +38,31 @@ struct Contents {
     full: bool,
 }
 
+impl Contents {
+    fn of(pairs: Pairs, witness: Vec<u8>) -> Self {
+        let prefixes = VecDeque::from([pairs.clone()]);
+        Self { pairs, written: 0, durable: 0, prefixes, witness, slowness: Duration::ZERO, full: false }
+    }
+}
+
 /// See the top of the file. Copies are the same disk.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(in crate::raft) struct MemoryDisk {
     contents: Arc<Mutex<Contents>>,
     broken: Broken,
 }
 
+impl Default for MemoryDisk {
+    fn default() -> Self {
+        Self::with(Contents::of(Pairs::new(), Vec::new()))
+    }
+}
+
 impl MemoryDisk {
+    fn with(contents: Contents) -> Self {
+        Self { contents: Arc::new(Mutex::new(contents)), broken: Broken::default() }
+    }
+
     /// How long barriers take from now on, in the time of the runtime they are asked for in.
     pub(in crate::raft) fn slow_down(&self, slowness: Duration) {
         self.contents.lock().slowness = slowness;
@@ -53,21 +73,30 @@ impl MemoryDisk {
         self.contents.lock().full = true;
     }
 
-    /// What a power cut leaves. The disk that was is used no more.
+    /// The least that a power cut leaves. The disk that was is used no more.
     pub(in crate::raft) fn after_power_cut(&self) -> Self {
-        let contents = self.contents.lock();
-        let (pairs, durable) = (contents.durable.clone(), contents.durable.clone());
-        let left = Contents { pairs, durable, witness: contents.witness.clone(), ..Contents::default() };
-        Self { contents: Arc::new(Mutex::new(left)), broken: Broken::default() }
+        self.after_power_cut_with(0)
     }
 
-    fn settle(&self, written: Pairs) -> Result<(), StoreError> {
+    /// What a power cut leaves when so many batches survive that no barrier covered, of those that there are.
+    pub(in crate::raft) fn after_power_cut_with(&self, spared: usize) -> Self {
+        let contents = self.contents.lock();
+        let left = contents.prefixes.get(spared).or(contents.prefixes.back()).cloned().unwrap_or_default();
+        let slowness = contents.slowness;
+        Self::with(Contents { slowness, ..Contents::of(left, contents.witness.clone()) })
+    }
+
+    fn settle(&self, written: u64) -> Result<(), StoreError> {
         self.broken.guard(self.dir(), || {
             let mut contents = self.contents.lock();
             if contents.full {
                 return Err(StoreError::io(self.dir(), std::io::ErrorKind::StorageFull.into()));
             }
-            contents.durable = written;
+            // A slow barrier may end behind one that began later.
+            while contents.durable < written {
+                contents.durable += 1;
+                contents.prefixes.pop_front();
+            }
             Ok(())
         })
     }
@@ -87,6 +116,9 @@ impl Disk for MemoryDisk {
                 None => contents.pairs.remove(&(tree, key)),
             };
         }
+        let prefix = contents.pairs.clone();
+        contents.prefixes.push_back(prefix);
+        contents.written += 1;
         Ok(())
     }
 
@@ -108,7 +140,7 @@ impl Disk for MemoryDisk {
     fn barrier(&self, done: Done) -> BoxFuture<'static, ()> {
         let (written, slowness) = {
             let contents = self.contents.lock();
-            (contents.pairs.clone(), contents.slowness)
+            (contents.written, contents.slowness)
         };
         if slowness.is_zero() {
             done(self.settle(written));
@@ -129,5 +161,22 @@ impl Disk for MemoryDisk {
 
     fn witnessed(&self) -> Result<Vec<u8>, StoreError> {
         Ok(self.contents.lock().witness.clone())
+    }
+}
+
+/// A store on such a disk, with snapshots in a directory.
+pub(in crate::raft) struct InMemory {
+    pub(in crate::raft) disk: MemoryDisk,
+    pub(in crate::raft) snapshots: PathBuf,
+}
+
+impl Medium for InMemory {
+    fn open(&self) -> Result<Store, StoreError> {
+        Store::in_memory(&self.disk, &self.snapshots)
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        *self.disk.contents.lock() = Contents::of(Pairs::new(), Vec::new());
+        std::fs::remove_dir_all(&self.snapshots).map_err(|cause| StoreError::io(&self.snapshots, cause))
     }
 }

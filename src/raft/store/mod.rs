@@ -16,6 +16,7 @@ mod files;
 mod flush;
 mod log;
 mod marks;
+mod medium;
 #[cfg(test)]
 pub(in crate::raft) mod memory;
 mod record;
@@ -28,14 +29,23 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-pub(super) use self::applied::AppliedStore;
+pub(super) use self::{
+    applied::AppliedStore,
+    medium::{Medium, OnDisk},
+};
 pub use self::{
     error::StoreError,
     log::LogStore,
     snapshots::{Receiving, SnapshotData, Snapshots, read_snapshot, write_snapshot},
 };
-pub use crate::raft::state_machine::{Registry, Shared, StateMachine, View};
-use crate::raft::store::disk::{Disk, Tree};
+pub use crate::raft::{
+    state_machine::{Registry, StateMachine},
+    view::{Shared, View},
+};
+use crate::raft::{
+    store::disk::{Disk, Tree},
+    view::Effects,
+};
 
 /// An open store. It is closed when this, the log and the state machine are dropped; only then it can be opened again.
 pub struct Store {
@@ -77,7 +87,12 @@ impl Store {
         marks::check_witness(&*disk, &marks, [meta.last_log_id, snapshot])?;
         let log = LogStore::new(disk.clone(), marks);
         while log.delete_some()? {}
-        let shared = Arc::new(Shared::new(View { state, meta }));
+        let mut view = View { state, meta };
+        // Raft installs a snapshot that is newer first, and what was to be applied to before it may be purged.
+        if view.meta.last_log_id >= snapshot {
+            catch_up(&log, &applied, &mut view)?;
+        }
+        let shared = Arc::new(Shared::new(view));
         Ok(Self { disk, log, snapshots, applied: Arc::new(applied), shared })
     }
 
@@ -112,6 +127,15 @@ impl Store {
     pub fn kept(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
         record::read(&*self.disk, Tree::Meta, &kept(name))
     }
+}
+
+/// Applies again what was applied since the state was written.
+fn catch_up(log: &LogStore, applied: &AppliedStore, view: &mut View) -> Result<(), StoreError> {
+    let mut effects = Effects::default();
+    for entry in log.committed_after(view.meta.last_log_id)? {
+        view.apply(entry, &mut effects).map_err(|error| StoreError::io(log.dir(), error))?;
+    }
+    applied.add(effects.pairs, view.meta.clone())
 }
 
 /// Not to be taken for a mark of the log.

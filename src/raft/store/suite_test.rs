@@ -133,6 +133,7 @@ async fn values_of_any_length_are_kept_and_replaced() {
         assert_eq!(ids(&all), (0..index).collect::<Vec<_>>());
         append(&mut log, vec![entry(1, index, long(index, length))]).await;
         apply(&mut machine, vec![entry(1, index, long(index, length))]).await;
+        machine.get_snapshot_builder().await.build_snapshot().await.expect("is written");
         store.keep("long", Bytes::from(vec![7; length])).await.expect("is kept");
         assert_eq!(store.kept("long").expect("reads").map(|value| value.len()), Some(length));
         hash = store.shared().view().state.hash();
@@ -189,6 +190,42 @@ async fn nothing_is_applied_before_it_is_durable_here() {
     let cut = Store::in_memory(&disk.after_power_cut(), dir.path()).expect("opens");
     assert_eq!(ids(&cut.log().try_get_log_entries(0..9).await.expect("reads")), [0, 1, 2]);
     assert!(cut.shared().view().state.is_empty(), "nobody waited for the state, it is applied again");
+}
+
+#[tokio::test]
+async fn a_start_applies_again_what_the_state_on_the_disk_lacks() {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (mut log, mut machine) = (store.log(), machine(&store));
+    append(&mut log, entries(1, 0..1_500)).await;
+    log.save_committed(Some(LogId::new(LeaderId::new(1, 1), 1_399))).await.expect("is kept");
+    apply(&mut machine, entries(1, 0..700)).await;
+    // What is on the disk is of an entry in between, and the mark goes with the next barrier.
+    append(&mut log, entries(1, 1_500..1_501)).await;
+    let kept = |disk: &MemoryDisk| record::read(disk, Tree::State, &[0]).expect("reads");
+    assert!(kept(&disk).is_some(), "there are enough changes to be written");
+    let cut = disk.after_power_cut();
+    let before = kept(&cut);
+    let again = Store::in_memory(&cut, dir.path()).expect("opens").shared().view();
+    assert_eq!(again.meta.last_log_id.map(|last| last.index), Some(1_399), "all that is certainly agreed on");
+    apply(&mut machine, entries(1, 700..1_400)).await;
+    assert_eq!(again.state.hash(), store.shared().view().state.hash());
+    assert_ne!(kept(&cut), before, "what was applied again is written as what was applied first");
+}
+
+#[tokio::test]
+async fn what_is_purged_is_in_the_state_on_the_disk() {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (mut log, mut machine) = (store.log(), machine(&store));
+    append(&mut log, entries(1, 0..10)).await;
+    apply(&mut machine, entries(1, 0..10)).await;
+    assert!(record::read(&disk, Tree::State, &[0]).expect("reads").is_none(), "a few changes wait for more");
+    machine.get_snapshot_builder().await.build_snapshot().await.expect("is written");
+    log.purge(LogId::new(LeaderId::new(1, 1), 9)).await.expect("purges");
+    std::fs::remove_dir_all(dir.path()).expect("is there");
+    let again = Store::in_memory(&disk.after_power_cut(), dir.path()).expect("opens").shared().view();
+    assert_eq!(again.state.hash(), store.shared().view().state.hash());
 }
 
 #[tokio::test]

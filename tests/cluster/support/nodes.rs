@@ -45,12 +45,14 @@ pub fn free_ports(count: usize) -> Vec<u16> {
 }
 
 /// How a node is started.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Launch {
     pub port: u16,
     pub peers: String,
     pub data: PathBuf,
     pub more: Vec<String>,
+    /// A library before its C library, which breaks its disk while [`Node::break_disk`] says so.
+    pub preloaded: Option<PathBuf>,
 }
 
 /// One node.
@@ -131,6 +133,15 @@ impl Node {
         Some(Value::Array(std::mem::take(hosts)))
     }
 
+    /// Has what the group keeps on its disk fail in this way from now on.
+    pub fn break_disk(&self, how: &str) {
+        fs::write(fault_file(&self.launch.data), how).expect("writes");
+    }
+
+    pub fn mend_disk(&self) {
+        fs::remove_file(fault_file(&self.launch.data)).expect("it was broken");
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(log_file(&self.launch.data)).unwrap_or_default()
     }
@@ -140,11 +151,19 @@ fn log_file(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
 
+fn fault_file(data: &Path) -> PathBuf {
+    data.with_extension("fault")
+}
+
 fn spawn(launch: &Launch) -> Child {
     let log = File::options().create(true).append(true).open(log_file(&launch.data)).expect("a file");
     let mut command = roster();
     command.args(["server", "--port", &launch.port.to_string(), "--peers", &launch.peers, "--data"]);
     command.arg(&launch.data).args(&launch.more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    if let Some(library) = &launch.preloaded {
+        command.env("LD_PRELOAD", library).env("SHIM_FAULT", fault_file(&launch.data));
+        command.env("SHIM_ROOT", launch.data.join("raft"));
+    }
     command.spawn().expect("starts")
 }
 
@@ -181,6 +200,11 @@ impl Cluster {
 
     /// Three processes, each with its own further arguments.
     pub fn launch(more: &[&[&str]; 3]) -> Self {
+        Self::launch_with(more, None)
+    }
+
+    /// The same with a library before their C library.
+    pub fn launch_with(more: &[&[&str]; 3], preloaded: Option<&Path>) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let ports = free_ports(3);
         let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
@@ -189,6 +213,7 @@ impl Cluster {
             peers: addresses.join(","),
             data: data.path().join(format!("node{number}")),
             more: more[number].iter().map(|argument| (*argument).to_owned()).collect(),
+            preloaded: preloaded.map(Path::to_owned),
         };
         let nodes = (0..3).map(|number| Node::start(launch(number))).collect();
         Self { nodes, _data: data }
