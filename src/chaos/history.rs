@@ -1,7 +1,7 @@
-//! What callers were told about persistent instances: it must be as if everything had happened at one place, one thing after
-//! the other.
+//! What callers were told of some registers, such as persistent instances: it must be as if everything had happened at one
+//! place, one thing after the other.
 //!
-//! Each instance is checked on its own. A caller who was told nothing, or that nobody knows, may have been served at any
+//! Each register is checked on its own. A caller who was told nothing, or that nobody knows, may have been served at any
 //! later time: such a write stays open to the end; such a read says nothing.
 
 use std::{
@@ -18,7 +18,7 @@ use todc_utils::{
     specifications::Specification,
 };
 
-/// What was asked of one instance, and for a read what was told.
+/// What was asked of one register, and for a read what was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Put(u64),
@@ -26,10 +26,7 @@ pub enum Operation {
     Read(Option<u64>),
 }
 
-/// Which instance: the number of its service, and its port.
-pub type Key = (usize, u16);
-
-/// One instance: a version, or none.
+/// A version, or none.
 struct Register;
 
 impl Specification for Register {
@@ -49,49 +46,55 @@ impl Specification for Register {
     }
 }
 
-/// Of one instance, each with who asked.
+/// Of one register, each with who asked.
 type Actions = Vec<(usize, Action<Operation>)>;
 
 /// What was asked and told, in the order of the calls and the answers.
-#[derive(Default)]
-pub struct Histories {
-    actions: Mutex<BTreeMap<Key, Actions>>,
+pub struct Histories<K> {
+    actions: Mutex<BTreeMap<K, Actions>>,
     callers: AtomicUsize,
 }
 
-impl Histories {
+impl<K> Default for Histories<K> {
+    fn default() -> Self {
+        Self { actions: Mutex::default(), callers: AtomicUsize::new(0) }
+    }
+}
+
+impl<K: Copy + Ord> Histories<K> {
     /// A call without an answer is its caller's last: whoever asks on is somebody else.
     pub fn caller(&self) -> usize {
         self.callers.fetch_add(1, Relaxed)
     }
 
-    pub fn called(&self, key: Key, caller: usize, operation: Operation) {
+    pub fn called(&self, key: K, caller: usize, operation: Operation) {
         self.actions.lock().entry(key).or_default().push((caller, Action::Call(operation)));
     }
 
-    pub fn answered(&self, key: Key, caller: usize, operation: Operation) {
+    pub fn answered(&self, key: K, caller: usize, operation: Operation) {
         self.actions.lock().entry(key).or_default().push((caller, Action::Response(operation)));
     }
 
     /// The last call of a caller never was.
-    pub fn take_back(&self, key: Key, caller: usize) {
+    pub fn take_back(&self, key: K, caller: usize) {
         let mut all = self.actions.lock();
         let actions = all.entry(key).or_default();
         let call = actions.iter().rposition(|(known, _)| *known == caller).expect("it called");
         actions.remove(call);
     }
 
-    /// All instances that anything was asked of.
-    pub fn keys(&self) -> BTreeSet<Key> {
+    /// All registers that anything was asked of.
+    pub fn keys(&self) -> BTreeSet<K> {
         self.actions.lock().keys().copied().collect()
     }
 
-    /// Operations, and the instances for which there is no order that all that was told agrees with. Takes long.
-    pub fn check(&self) -> (usize, Vec<Key>) {
+    /// How much was asked of each, and those for which there is no order that all that was told agrees with, with what was.
+    /// Takes long.
+    pub fn check(&self) -> (BTreeMap<K, usize>, Vec<(K, String)>) {
         let all = self.actions.lock().clone();
-        let operations = all.values().map(|actions| actions.len() / 2).sum();
-        let broken = all.into_iter().filter(|(_, actions)| !is_linearizable(actions)).map(|(key, _)| key);
-        (operations, broken.collect())
+        let asked = all.iter().map(|(key, actions)| (*key, actions.len() / 2)).collect();
+        let broken = all.into_iter().filter(|(_, actions)| !is_linearizable(actions));
+        (asked, broken.map(|(key, actions)| (key, format!("{actions:?}"))).collect())
     }
 }
 

@@ -8,7 +8,7 @@
 mod ask;
 mod beats;
 mod fault;
-mod history;
+pub(crate) mod history;
 mod inject;
 mod journal;
 mod links;

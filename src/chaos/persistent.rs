@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ask::{Http, was_refused},
-    history::{Histories, Key, Operation},
+    history::{Histories, Operation},
     journal::Journal,
 };
 use crate::bench::{chance::Chance, message::View};
@@ -27,6 +27,9 @@ const INSTANCES: usize = 12;
 const ERA: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 const IP: &str = "10.0.0.9";
+
+/// Which instance: the number of its service, and its port.
+type Key = (usize, u16);
 
 /// What a caller was told.
 enum Told {
@@ -41,7 +44,7 @@ pub struct Callers {
     pub nodes: Vec<String>,
     pub http: Http,
     pub journal: Arc<Journal>,
-    pub histories: Histories,
+    pub histories: Histories<Key>,
     pub versions: AtomicU64,
     pub answered: AtomicU64,
     pub failed: AtomicU64,

@@ -6,10 +6,7 @@
 mod broken_disk;
 mod copies;
 mod frozen;
-#[path = "../support/history.rs"]
-mod history;
 mod killed;
-mod linearizable;
 mod loading;
 mod members;
 mod one_list;

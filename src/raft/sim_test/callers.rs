@@ -9,16 +9,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use todc_utils::linearizability::history::Action;
 use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     chance::Chance,
     door::{Ask, OVERRIDES, Told, What},
-    history::{Histories, Operation},
     machine::Machine,
     trace::Trace,
 };
+use crate::chaos::history::{Histories, Operation};
 
 /// Callers, each of which asks one thing at a time. The checker's work grows with those that meet at one register.
 pub(super) const CALLERS: u64 = 5;
@@ -33,11 +32,9 @@ const PATIENCE: Duration = Duration::from_millis(5_200);
 /// What callers share.
 pub(super) struct Callers {
     machines: Mutex<Vec<Arc<Mutex<Machine>>>>,
-    pub(super) histories: Histories,
+    pub(super) histories: Histories<u16>,
     trace: Trace,
     versions: AtomicU64,
-    /// A call without an answer is its caller's last: whoever asks on is somebody else.
-    processes: AtomicUsize,
     pub(super) stop: AtomicBool,
     /// When each write that was acknowledged was asked for, and acknowledged.
     done: Mutex<Vec<(Duration, Duration)>>,
@@ -55,7 +52,6 @@ impl Callers {
             histories: Histories::default(),
             trace,
             versions: AtomicU64::new(1),
-            processes: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             done: Mutex::default(),
             unknown: AtomicUsize::new(0),
@@ -76,12 +72,8 @@ impl Callers {
         self.done.lock().iter().find(|(asked, _)| *asked > moment).map(|(_, told)| *told)
     }
 
-    fn process(&self) -> usize {
-        self.processes.fetch_add(1, Relaxed)
-    }
-
     pub(super) async fn call(self: Arc<Self>, mut chance: Chance) {
-        let mut process = self.process();
+        let mut caller = self.histories.caller();
         while !self.stop.load(Relaxed) {
             sleep(Duration::from_millis(chance.within(1, PAUSE))).await;
             let key = registers().nth(chance.index(registers().count())).expect("one of them");
@@ -97,7 +89,7 @@ impl Callers {
             };
             let Some((door, name)) = door else { continue };
             let (told, hears) = oneshot::channel();
-            self.histories.note(key, process, Action::Call(operation));
+            self.histories.called(key, caller, operation);
             let asked = self.trace.now();
             let what = match operation {
                 Operation::Put(version) => What::Put(key, version),
@@ -108,24 +100,24 @@ impl Callers {
                 Ok(()) => hears.await.unwrap_or_else(|_| Told::Unknown("the node ended".into())),
                 Err(_) => Told::NotDone("the node ended".into()),
             };
-            self.trace.note(&format!("caller {process} asked {name} for {key} {operation:?}: {told:?}"));
+            self.trace.note(&format!("caller {caller} asked {name} for {key} {operation:?}: {told:?}"));
             assert!(self.trace.now() - asked < PATIENCE, "{name} had a caller wait");
-            if !self.told(process, key, operation, &told, asked) {
-                process = self.process();
+            if !self.told(caller, key, operation, &told, asked) {
+                caller = self.histories.caller();
             }
         }
     }
 
     /// Takes note of an answer. Whether the caller knows what became of its call.
-    fn told(&self, process: usize, key: u16, operation: Operation, told: &Told, asked: Duration) -> bool {
+    fn told(&self, caller: usize, key: u16, operation: Operation, told: &Told, asked: Duration) -> bool {
         match (told, operation) {
-            (Told::Seen(seen), _) => self.histories.note(key, process, Action::Response(Operation::Read(*seen))),
+            (Told::Seen(seen), _) => self.histories.answered(key, caller, Operation::Read(*seen)),
             (Told::Done, _) => {
-                self.histories.note(key, process, Action::Response(operation));
+                self.histories.answered(key, caller, operation);
                 self.done.lock().push((asked, self.trace.now()));
             }
             // Whoever is told that nothing changed relies on it. A read that failed never was.
-            (Told::NotDone(_), _) | (Told::Unknown(_), Operation::Read(_)) => self.histories.take_back(key, process),
+            (Told::NotDone(_), _) | (Told::Unknown(_), Operation::Read(_)) => self.histories.take_back(key, caller),
             (Told::Unknown(_), _) => {
                 self.unknown.fetch_add(1, Relaxed);
                 return false;
@@ -136,8 +128,8 @@ impl Callers {
 
     /// Takes note of what is there at the end.
     pub(super) fn found(&self, key: u16, seen: Option<u64>) {
-        let process = self.process();
-        self.histories.note(key, process, Action::Call(Operation::Read(None)));
-        self.histories.note(key, process, Action::Response(Operation::Read(seen)));
+        let caller = self.histories.caller();
+        self.histories.called(key, caller, Operation::Read(None));
+        self.histories.answered(key, caller, Operation::Read(seen));
     }
 }

@@ -12,8 +12,6 @@ mod chance;
 mod cluster;
 mod door;
 mod faults;
-#[path = "../../../tests/support/history.rs"]
-mod history;
 mod machine;
 mod run;
 mod seeds;

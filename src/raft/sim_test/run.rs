@@ -105,8 +105,8 @@ impl Run {
         // The callers' tasks hold what they told.
         drop(self.cluster);
         let callers = Arc::into_inner(self.callers).expect("nobody calls any more");
-        let (wrong, asked) = callers.histories.check();
-        assert!(wrong.is_empty(), "not as if one after the other: {}", wrong.join("\n"));
+        let (asked, wrong) = callers.histories.check();
+        assert!(wrong.is_empty(), "not as if one after the other: {wrong:#?}");
         let operations: usize = asked.values().sum();
         trace.note(&format!(
             "held: {took:?} simulated, {operations} operations, {writes} writes, {unknown} with unknown outcome"
