@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     history::{Histories, Operation},
-    support::{Cluster, DEADLINE, Told, delete, leader, put, read, same_state},
+    support::{Cluster, DEADLINE, Told, delete, leader, put, read, same_state, until},
 };
 
 /// Callers, each of which asks one thing at a time. The checker's work grows with those that meet at one instance.
@@ -142,7 +142,9 @@ async fn callers_see_one_order_of_things_while_nodes_are_killed() {
     for key in 1..=KEYS {
         let process = callers.processes.fetch_add(1, Relaxed) as usize;
         callers.histories.note(key, process, Action::Call(Operation::Read(None)));
-        let seen = read(&cluster.nodes[0].address, SERVICE, key).await.expect("the cluster is whole");
+        // A node that just started refuses such lists until it has what was agreed on.
+        let node = &cluster.nodes[0].address;
+        let seen = until("it is read", DEADLINE, async || read(node, SERVICE, key).await.ok()).await;
         callers.histories.note(key, process, Action::Response(Operation::Read(seen)));
     }
     same_state(&cluster.all(), DEADLINE).await;
