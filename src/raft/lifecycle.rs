@@ -73,8 +73,9 @@ impl Group {
         let mut parts = self.parts();
         let known = |part: &Part| !matches!(part, Part::Starting);
         // The sender lives as long as this.
-        let waited = tokio::time::timeout(LOADING, parts.wait_for(known)).await;
-        if waited.is_err() {
+        // What it gives is a lock on the part, which must not be kept.
+        let is_late = tokio::time::timeout(LOADING, parts.wait_for(known)).await.is_err();
+        if is_late {
             tracing::warn!("what was agreed on takes long to be read; starting without it");
         }
         let alone = self.running().is_ok_and(|running| running_alone(&running.shared, running.place.id));

@@ -124,7 +124,9 @@ impl Report {
 /// Tells what is news for as long as it is polled.
 pub(super) async fn report(runtime: Arc<Runtime>) {
     let mut changes = runtime.cluster_changes();
-    let mut report = Report::new(changes.borrow_and_update().clone(), runtime.stats().held_back);
+    // Borrowed in a statement of its own: whoever changes it has the node's lock, which numbers need too.
+    let cluster = changes.borrow_and_update().clone();
+    let mut report = Report::new(cluster, runtime.stats().held_back);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
