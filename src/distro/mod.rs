@@ -8,11 +8,12 @@
 //! it. Never reads a clock, never talks to anybody: what is to be said are [`Message`]s.
 //!
 //! `record.rs` is what is known of a client, `outbox.rs` what a member lacks, `sync.rs` what leaves, `verify.rs` the comparison,
-//! `ownership.rs` what becomes of clients when members come and go.
+//! `ownership.rs` what becomes of clients when members come and go, `lacking.rs` what a member is told of those it does not reach.
 
 mod digest;
 #[cfg(test)]
 mod distro_test;
+mod lacking;
 mod lease;
 mod outbox;
 mod ownership;
@@ -27,6 +28,7 @@ mod verify_test;
 
 use std::sync::Arc;
 
+pub use lacking::Lack;
 pub use lease::{LONGEST_LEASE_MILLIS, lease};
 
 use crate::{

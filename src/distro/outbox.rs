@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    distro::{Settings, record::RecordNo},
+    distro::{Lack, Settings, record::RecordNo},
     model::{Incarnation, Millis, Tick, limits},
     task::DelayedTasks,
 };
@@ -43,6 +43,8 @@ pub(super) struct Outbox {
     pub(super) agreed: Option<Tick>,
     /// When this node last found that it has all that this life of the member owns; none since that was away.
     pub(super) has_all: Option<(Incarnation, Tick)>,
+    /// Whom it lacks while it loads.
+    pub(super) lacks: Vec<Lack>,
 }
 
 impl Outbox {
@@ -101,6 +103,8 @@ impl Outbox {
     }
 
     fn mark_flights(&mut self, now: Tick, settings: &Settings) {
+        // It may not have come to know what was said before.
+        self.lacks.iter_mut().for_each(|lack| lack.told = false);
         for flight in std::mem::take(&mut self.flights).into_values() {
             flight.records.into_iter().for_each(|record| self.mark(now, record, settings));
         }
@@ -128,6 +132,14 @@ impl Outbox {
     /// Whether states may leave.
     pub(super) fn is_open(&self, now: Tick) -> bool {
         self.linked && self.paused.is_none_or(|until| until <= now) && self.flights.len() < limits::SYNCS_IN_FLIGHT
+    }
+
+    /// All that was to be told is on its way: that may be said behind it.
+    pub(super) fn all_told(&mut self, now: Tick) {
+        for lack in self.lacks.iter_mut().filter(|lack| !lack.told) {
+            lack.told = true;
+            self.heartbeat = self.heartbeat.min(now);
+        }
     }
 
     /// Whether all that was marked is on its way or acknowledged.

@@ -63,6 +63,7 @@ impl Distro {
         if !may {
             return;
         }
+        outbox.all_told(now);
         outbox.last_digest += 1;
         let holdings = self.records.holdings(self.this);
         let buckets =

@@ -164,6 +164,27 @@ impl Members {
         }
     }
 
+    /// Takes note that a member says of another, which this node does not hear, that it serves in this life: as if it had
+    /// been heard and were missed since. So its clients are not without an owner, and others are asked to pass on its news.
+    pub fn hear_of(&mut self, now: Tick, address: &str, life: Incarnation, transitions: &mut Vec<Transition>) {
+        let Some(place) = self.told(address).filter(|place| self.place(address, life) == Some(*place)) else { return };
+        let peer = &self.cluster.peers[place];
+        if self.hears(place) || peer.incarnation == Some(life) {
+            return;
+        }
+        let said = peer.address.clone();
+        self.meet(place, &said, life, transitions);
+        let heard = &mut self.heard[place];
+        (heard.at, heard.missed_since) = (Some(now), Some(now));
+        self.show(place, Regard::Suspect, Phase::Serving, transitions);
+    }
+
+    /// Whether the member at a place is heard and not missed.
+    pub fn hears(&self, place: usize) -> bool {
+        let heard = &self.heard[place];
+        heard.at.is_some() && heard.missed_since.is_none()
+    }
+
     /// Whether the member at a place says that it does not hear another.
     pub fn misses(&self, place: usize, other: NodeId) -> bool {
         self.heard[place].misses.contains(&other)
@@ -226,8 +247,8 @@ impl Members {
     /// Whether most members miss this one: this node, and others that this node hears.
     fn most_miss(&self, place: usize) -> bool {
         let Some(id) = self.cluster.peers[place].id() else { return false };
-        let is_heard = |heard: &Heard| heard.at.is_some() && heard.missed_since.is_none();
-        let others = self.heard.iter().filter(|heard| is_heard(heard) && heard.misses.contains(&id)).count();
+        let misses = |place: &usize| self.hears(*place) && self.misses(*place, id);
+        let others = (0..self.heard.len()).filter(misses).count();
         let voters = self.heard.len() + 1;
         others + 1 > voters / 2
     }
@@ -268,6 +289,8 @@ impl Members {
             phase: self.cluster.phase,
             missed: missed.filter_map(|(_, peer)| peer.id()).collect(),
             regard,
+            lacks: Vec::new(),
+            known: Some(Vec::new()),
         }
     }
 

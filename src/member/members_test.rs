@@ -63,7 +63,7 @@ impl Watch {
 
     fn beat_with(&mut self, place: usize, missed: &[u128], regard: Regard, phase: Phase) {
         let missed = missed.iter().map(|node| NodeId(*node)).collect();
-        let heartbeat = Heartbeat { time: 0, phase, missed, regard };
+        let heartbeat = Heartbeat { time: 0, phase, missed, regard, lacks: Vec::new(), known: None };
         self.meet(&address(place), life(place as u128, 1));
         self.members.hear(self.now, place, Some(&heartbeat), &mut self.transitions);
         self.poll();
@@ -350,7 +350,8 @@ impl Lived {
             Step::Beat { place, missed, regard, phase } => {
                 let known = self.watch.members.cluster().peers[*place].incarnation;
                 let missed = missed.iter().map(|node| NodeId(*node)).collect();
-                let heartbeat = Heartbeat { time: 0, phase: *phase, missed, regard: *regard };
+                let heartbeat =
+                    Heartbeat { time: 0, phase: *phase, missed, regard: *regard, lacks: Vec::new(), known: None };
                 self.watch.meet(&address(*place), known.unwrap_or(life(*place as u128, 1)));
                 self.watch.members.hear(self.watch.now, *place, Some(&heartbeat), &mut self.watch.transitions);
                 self.watch.poll();

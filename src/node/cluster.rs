@@ -3,26 +3,15 @@
 use std::sync::Arc;
 
 use crate::{
-    distro::{Due, Judgement, lease},
+    distro::{Due, Judgement},
     member::{Cluster, Members, Peer, Transition},
     model::{ClientId, ClientState, HybridTime, Incarnation, Merged, Millis, NodeId, Now, Tick, Version, limits},
-    node::{MemberDetail, Node, Output, Rejection, Reply, Write},
+    node::{
+        MemberDetail, Node, Output, Rejection, Reply, Write,
+        loading::{Loading, Reach},
+    },
     wire::peer::{Heartbeat, Message, Phase},
 };
-
-/// What a node does before it serves: it learns what others know.
-#[derive(Debug)]
-pub(super) struct Loading {
-    /// When it stops waiting; none until it is let in by the others, whom it is to join.
-    pub(super) until: Option<Tick>,
-    /// Until when a member that cannot be reached may be about to start as well.
-    pub(super) patience: Tick,
-    /// Members that could not be reached when it was tried, in their order.
-    pub(super) unreachable: Vec<bool>,
-    /// What this node kept of its earlier life, and its hybrid time then; none once it was decided what that counts. Until
-    /// then nobody is to believe that it has been told all there is.
-    pub(super) kept: Option<(Millis, Vec<ClientState>)>,
-}
 
 impl Node {
     /// The members as they are now. Another `Arc` after each change.
@@ -38,16 +27,17 @@ impl Node {
             self.say(place, Message::SyncTaken { number });
         }
         if let Some(loading) = &mut self.loading {
-            loading.unreachable[place] = false;
+            loading.members[place].reach = Reach::Unknown;
         }
         Reply::Done
     }
 
-    pub(super) fn unlinked(&mut self, now: Now, address: &str) -> Reply {
+    pub(super) fn unlinked(&mut self, now: Now, address: &str, vacant: bool) -> Reply {
         let Some(place) = self.members.told(address) else { return Reply::Done };
         self.distro.unlinked(now.tick, place);
         if let Some(loading) = &mut self.loading {
-            loading.unreachable[place] = true;
+            loading.members[place].reach = if vacant { Reach::Vacant } else { Reach::Silent };
+            self.distro.hurry_heartbeats(now.tick);
         }
         Reply::Done
     }
@@ -115,6 +105,8 @@ impl Node {
         if heartbeat.phase == Phase::Leaving {
             self.say(place, Message::LeaveTaken);
         }
+        self.take_lacks(now, place, &heartbeat.lacks);
+        self.take_known(now, place, heartbeat.known.as_deref());
     }
 
     /// Has the members take note of something, and does what comes of it.
@@ -152,10 +144,11 @@ impl Node {
         }
     }
 
-    /// Tells members that do not hear the owner of a client what it told this node.
+    /// Tells members that do not hear the owner of a client, or lack it, what it told this node.
     fn pass_on(&mut self, now: Now, state: &ClientState) {
         for place in 0..self.members.cluster().peers.len() {
-            if self.members.misses(place, state.owner.node) {
+            let owner = state.owner.node;
+            if self.members.misses(place, owner) || self.distro.is_lacked(place, owner) {
                 self.distro.pass_on(now.tick, place, &state.id);
             }
         }
@@ -167,27 +160,6 @@ impl Node {
             self.learn(now, state);
         }
         Reply::Done
-    }
-
-    /// What this node kept of its earlier life. In a cluster it counts only if nobody knows better.
-    pub(super) fn restore(&mut self, now: Now, at: Millis, states: Vec<ClientState>) -> Reply {
-        match &mut self.loading {
-            Some(loading) => {
-                loading.kept = Some((at, states));
-                loading.patience = now.tick + limits::TOGETHER_MILLIS;
-            }
-            None => self.revive(now, &states),
-        }
-        Reply::Done
-    }
-
-    fn revive(&mut self, now: Now, states: &[ClientState]) {
-        for state in states {
-            if self.distro.judge(state, false) == Judgement::Newer {
-                self.learn(now, state);
-                self.distro.hand_on(now.tick, &state.id);
-            }
-        }
     }
 
     /// Says something to the member at a place, with the next poll. What cannot be said is forgotten: whatever matters is
@@ -243,79 +215,18 @@ impl Node {
         let time = self.clock.now(now);
         for place in self.distro.heartbeats(now.tick, self.members.settings().heartbeat) {
             let to = self.distro.linked_life(place).expect("only who is linked is told").node;
-            out.push(Output::Peer { to, message: Message::Heartbeat(self.members.heartbeat(place, time)) });
+            let (lacks, known) = (self.lacks(), Some(self.known(place)));
+            let heartbeat = Heartbeat { lacks, known, ..self.members.heartbeat(place, time) };
+            out.push(Output::Peer { to, message: Message::Heartbeat(heartbeat) });
         }
         let mut said = Vec::new();
-        let decided = self.loading.as_ref().is_none_or(|loading| loading.kept.is_none());
+        let decided = self.loading.as_ref().is_none_or(Loading::has_decided);
         self.distro.poll(now.tick, &self.registry, decided, &mut said);
         let node = |place| -> NodeId { self.distro.linked_life(place).expect("only who is linked is told").node };
         out.extend(said.into_iter().map(|(place, message)| Output::Peer { to: node(place), message }));
         if self.leaving && self.distro.has_left() {
             self.leaving = false;
             out.push(Output::Left);
-        }
-    }
-
-    /// Serves when all that can be reached have told what they know, or it took too long.
-    fn end_loading(&mut self, now: Now) {
-        self.decide_kept(now);
-        let Some(loading) = &self.loading else { return };
-        if self.loading_due(loading).is_none_or(|due| now.tick < due) {
-            return;
-        }
-        let kept = self.loading.take().and_then(|loading| loading.kept);
-        self.revive_kept(now, kept);
-        if self.members.cluster().phase == Phase::Loading {
-            self.meeting(now, |members, _| members.set_phase(Phase::Serving));
-            self.outputs.push(Output::Loaded);
-        }
-    }
-
-    /// Takes what this node kept of its earlier life once all who serve have told what they know, and others are met: so that
-    /// nodes that all start serve with what all of them kept.
-    fn decide_kept(&mut self, now: Now) {
-        let Some(loading) = &mut self.loading else { return };
-        let (members, distro) = (&self.members, &self.distro);
-        let is_met = |(place, peer): (usize, &Peer)| match peer.phase {
-            Phase::Serving => distro.has_all(place),
-            Phase::Loading | Phase::Leaving => {
-                members.heard(place).is_some() || (loading.unreachable[place] && now.tick >= loading.patience)
-            }
-        };
-        if loading.kept.is_some() && members.cluster().peers.iter().enumerate().all(is_met) {
-            let kept = loading.kept.take();
-            self.revive_kept(now, kept);
-        }
-    }
-
-    /// While others serve, clients can go there: whoever did not within its lease is gone.
-    fn revive_kept(&mut self, now: Now, kept: Option<(Millis, Vec<ClientState>)>) {
-        let Some((at, mut kept)) = kept else { return };
-        self.distro.hurry_digests(now.tick);
-        if self.members.cluster().peers.iter().any(|peer| peer.phase == Phase::Serving) {
-            let away = self.clock.now(now).saturating_sub(at);
-            kept.retain_mut(|state| {
-                let lease = lease(&state.attributes);
-                let left = (lease + limits::KEPT_SLACK_MILLIS).saturating_sub(away).min(lease);
-                state.lease = Some(left);
-                left > 0
-            });
-        }
-        self.revive(now, &kept);
-    }
-
-    /// When loading ends as things stand: at once when all have told what they know, a little later when the others cannot
-    /// be reached.
-    fn loading_due(&self, loading: &Loading) -> Option<Tick> {
-        let until = loading.until?;
-        let lacking = || (0..loading.unreachable.len()).filter(|place| !self.distro.has_all(*place));
-        let is_gone = |place: usize| loading.unreachable[place] && self.members.heard(place).is_none();
-        if lacking().next().is_none() {
-            Some(Tick(0))
-        } else if lacking().all(is_gone) {
-            Some(loading.patience)
-        } else {
-            Some(until)
         }
     }
 

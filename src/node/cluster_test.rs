@@ -215,7 +215,7 @@ fn what_a_node_kept_counts_when_it_is_the_first_of_all() {
     (0..3).for_each(|place| nodes.kill(place));
     nodes.run(0);
     for other in [1, 2] {
-        nodes.handle(0, Input::Unlinked { address: address(other) });
+        nodes.handle(0, Input::Unlinked { address: address(other), vacant: true });
     }
     for phase in [Phase::Loading, Phase::Serving] {
         nodes.pass(limits::TOGETHER_MILLIS - 100);
@@ -290,7 +290,7 @@ fn the_brake_holds_back_the_silent_and_not_who_says_that_it_goes() {
 #[test]
 fn what_came_before_the_way_back_was_open_is_acknowledged_when_it_is() {
     let mut nodes = Nodes::start(2);
-    nodes.handle(1, Input::Unlinked { address: address(0) });
+    nodes.handle(1, Input::Unlinked { address: address(0), vacant: false });
     nodes.publish(0, "1_10.0.0.1_1", "orders", 1);
     nodes.pass(1_000);
     let behind = |nodes: &Nodes| {

@@ -198,6 +198,8 @@ pub enum Input {
     Unlinked {
         /// Its main address.
         address: CompactString,
+        /// Whether nobody is there: the connection was refused. Whoever says nothing may be alive.
+        vacant: bool,
     },
     /// A member says something.
     Peer {

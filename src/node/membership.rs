@@ -34,7 +34,7 @@ impl Node {
     fn add_member(&mut self, now: Now, address: CompactString) {
         self.distro.add();
         if let Some(loading) = &mut self.loading {
-            loading.unreachable.push(false);
+            loading.members.push(Default::default());
         }
         self.meeting(now, |members, _| members.add(address));
     }
@@ -43,7 +43,7 @@ impl Node {
         let removed = self.members.cluster().peers[place].id();
         self.distro.remove(place);
         if let Some(loading) = &mut self.loading {
-            loading.unreachable.remove(place);
+            loading.members.remove(place);
         }
         self.meeting(now, |members, transitions| {
             members.remove(place, transitions);
@@ -63,7 +63,7 @@ impl Node {
         self.members.check();
         let places = self.members.cluster().peers.len();
         assert_eq!(self.distro.members(), places, "each member has an outbox");
-        let loading = self.loading.as_ref().map_or(places, |loading| loading.unreachable.len());
-        assert_eq!(loading, places, "of each member is known whether it can be reached");
+        let loading = self.loading.as_ref().map_or(places, |loading| loading.members.len());
+        assert_eq!(loading, places, "of each member is known what it told");
     }
 }

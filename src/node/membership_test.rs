@@ -79,12 +79,19 @@ fn a_member_that_was_removed_is_not_heard() {
     let (from, state) = (nodes.cluster(1).this, nodes.owned(1).remove(0));
     nodes.tell(0, &[]);
     let state = Arc::new(crate::model::ClientState { id: "c".into(), ..state });
-    let heartbeat = Heartbeat { time: 0, phase: Phase::Serving, missed: Vec::new(), regard: Regard::Up };
+    let heartbeat = Heartbeat {
+        time: 0,
+        phase: Phase::Serving,
+        missed: Vec::new(),
+        regard: Regard::Up,
+        lacks: Vec::new(),
+        known: None,
+    };
     for message in [Message::Sync { number: 9, clients: vec![state] }, Message::Heartbeat(heartbeat)] {
         nodes.handle(0, Input::Peer { address: address(1), from, message });
     }
     nodes.handle(0, Input::Linked { address: address(1), peer: from });
-    nodes.handle(0, Input::Unlinked { address: address(1) });
+    nodes.handle(0, Input::Unlinked { address: address(1), vacant: false });
     assert!(nodes.cluster(0).peers.is_empty());
     assert_eq!(nodes.count(0, "s"), 1, "what it had told before");
 }
@@ -222,7 +229,7 @@ fn a_node_that_loads_waits_for_the_members_of_now() {
     assert_eq!(nodes.cluster(0).phase, Phase::Loading, "it was told, and does not know that this is all");
     nodes.tell(0, &[1, 2]);
     nodes.pass(1_000);
-    nodes.handle(0, Input::Unlinked { address: address(2) });
+    nodes.handle(0, Input::Unlinked { address: address(2), vacant: true });
     nodes.lost = |_| false;
     nodes.pass(limits::VERIFY_MILLIS);
     assert_eq!(
@@ -277,7 +284,7 @@ fn a_lease_that_begins_when_a_node_wakes_is_no_longer_for_its_sleep() {
         if leaves {
             // It lay there unread.
             let (phase, regard) = (Phase::Leaving, Regard::Up);
-            let heartbeat = Heartbeat { time: 0, phase, missed: Vec::new(), regard };
+            let heartbeat = Heartbeat { time: 0, phase, missed: Vec::new(), regard, lacks: Vec::new(), known: None };
             nodes.handle(0, Input::Peer { address: address(1), from, message: Message::Heartbeat(heartbeat) });
         } else {
             nodes.tell(0, &[2]);

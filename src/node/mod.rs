@@ -18,6 +18,9 @@ mod history_test;
 #[cfg(test)]
 mod hour_test;
 mod input;
+mod loading;
+#[cfg(test)]
+mod loading_test;
 mod membership;
 #[cfg(test)]
 mod membership_test;
@@ -51,7 +54,7 @@ use crate::{
         ClientId, ClusterFilter, HybridClock, Incarnation, Millis, NodeId, Now, ServiceKey, Span, Switches, Tick,
         Version,
     },
-    node::{brake::Brake, cluster::Loading, namespaces::Namespaces},
+    node::{brake::Brake, loading::Loading, namespaces::Namespaces},
     polling::Polling,
     push::{self, PushEngine},
     registry::{self, Change, ClientDetail, ClientNo, Command, Encoded, Registry, Selection, ServiceNo, Subscriber},
@@ -160,12 +163,8 @@ impl Node {
         let mut clock = HybridClock::above(stored, now.tick);
         let Membership { this, address, peers, joins } = membership;
         let this = Incarnation { node: this, since: clock.now(now) };
-        let loading = (joins || !peers.is_empty()).then(|| Loading {
-            until: (!joins).then(|| now.tick + settings.loading_limit),
-            unreachable: vec![false; peers.len()],
-            patience: now.tick,
-            kept: None,
-        });
+        let until = (!joins).then(|| now.tick + settings.loading_limit);
+        let loading = (joins || !peers.is_empty()).then(|| Loading::new(until, peers.len(), now.tick));
         Self {
             loading_limit: settings.loading_limit,
             members: Members::new(settings.member, this, address, &peers, joins),
@@ -244,7 +243,7 @@ impl Node {
                 Ok(Reply::Done)
             }
             Input::Linked { address, peer } => Ok(self.linked(now, &address, peer)),
-            Input::Unlinked { address } => Ok(self.unlinked(now, &address)),
+            Input::Unlinked { address, vacant } => Ok(self.unlinked(now, &address, vacant)),
             Input::Peer { address, from, message } => Ok(self.said(now, &address, from, message)),
             Input::Forwarded { sent, write } => self.forwarded(now, sent, *write),
             Input::ClientState(client) => self.state(now.tick, &client),

@@ -1,10 +1,12 @@
 //! A few nodes that hear each other at once, for tests.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::{
     member::Cluster,
     model::{Attributes, ClientState, Instance, NodeId, Published},
-    wire::peer::Message,
+    wire::peer::{Heartbeat, Message},
 };
 
 pub(super) const SETTINGS: Settings = Settings::DEFAULT;
@@ -25,6 +27,12 @@ pub(super) struct Nodes {
     pub(super) kept: Vec<(Millis, Vec<ClientState>)>,
     /// Which messages are lost.
     pub(super) lost: fn(&Message) -> bool,
+    /// Who does not reach whom, either way.
+    cuts: BTreeSet<(usize, usize)>,
+    /// A node of a release that knows of nobody who is lacked.
+    pub(super) old: Option<usize>,
+    /// Whether nodes are not looked at after each step, for very many clients.
+    pub(super) unchecked: bool,
 }
 
 pub(super) fn address(place: usize) -> CompactString {
@@ -54,6 +62,9 @@ impl Nodes {
             settings,
             kept: vec![Default::default(); count],
             lost: |_| false,
+            cuts: BTreeSet::new(),
+            old: None,
+            unchecked: false,
         };
         (0..count).for_each(|place| nodes.run(place));
         nodes.pass(3_000);
@@ -85,7 +96,7 @@ impl Nodes {
         for gone in (0..self.nodes.len()).filter(|other| !others.contains(other)) {
             self.links[place][gone] = false;
             if std::mem::take(&mut self.links[gone][place]) {
-                self.handle(gone, Input::Unlinked { address: address(place) });
+                self.handle(gone, Input::Unlinked { address: address(place), vacant: false });
             }
         }
     }
@@ -98,6 +109,26 @@ impl Nodes {
         }
     }
 
+    /// From now on two nodes do not reach each other; what they try comes to nothing.
+    pub(super) fn cut(&mut self, one: usize, other: usize) {
+        self.cuts.extend([(one, other), (other, one)]);
+        for (from, to) in [(one, other), (other, one)] {
+            self.links[from][to] = false;
+            self.miss(from, to, false);
+        }
+    }
+
+    pub(super) fn mend(&mut self) {
+        self.cuts.clear();
+    }
+
+    /// A node tries to reach another, and does not.
+    pub(super) fn miss(&mut self, from: usize, to: usize, vacant: bool) {
+        if self.nodes[from].is_some() {
+            self.handle(from, Input::Unlinked { address: address(to), vacant });
+        }
+    }
+
     pub(super) fn cluster(&self, place: usize) -> &Cluster {
         self.nodes[place].as_ref().expect("runs").cluster()
     }
@@ -107,7 +138,7 @@ impl Nodes {
         for other in 0..self.nodes.len() {
             self.links[place][other] = false;
             if std::mem::take(&mut self.links[other][place]) {
-                self.handle(other, Input::Unlinked { address: address(place) });
+                self.handle(other, Input::Unlinked { address: address(place), vacant: true });
             }
         }
     }
@@ -116,7 +147,9 @@ impl Nodes {
         let now = self.now();
         let node = self.nodes[place].as_mut().expect("runs");
         let reply = node.handle(now, input).expect("not refused");
-        node.check();
+        if !self.unchecked {
+            node.check();
+        }
         reply
     }
 
@@ -126,6 +159,7 @@ impl Nodes {
             for (to, life) in lives.iter().enumerate() {
                 let Some(peer) = *life else { continue };
                 let known = self.lists[from].contains(&to) && self.lists[to].contains(&from);
+                let known = known && !self.cuts.contains(&(from, to));
                 if known && lives[from].is_some() && !std::mem::replace(&mut self.links[from][to], true) {
                     self.handle(from, Input::Linked { address: address(to), peer });
                 }
@@ -146,12 +180,16 @@ impl Nodes {
                 }
                 let (mut out, from) = (Vec::new(), node.cluster().this);
                 node.poll(now, &mut out);
-                node.check();
+                if !self.unchecked {
+                    node.check();
+                }
                 for output in out {
                     let Output::Peer { to, message } = output else { continue };
                     let to = to.0 as usize - 1;
                     self.said += 1;
-                    if self.nodes[to].is_some() && !(self.lost)(&message) {
+                    if self.nodes[to].is_some() && !(self.lost)(&message) && !self.cuts.contains(&(place, to)) {
+                        let is_old = [Some(place), Some(to)].contains(&self.old);
+                        let message = if is_old { aged(message) } else { message };
                         self.handle(to, Input::Peer { address: address(place), from, message });
                     }
                 }
@@ -206,5 +244,13 @@ impl Nodes {
     pub(super) fn counts(&mut self, service: &str) -> Vec<usize> {
         let running: Vec<usize> = (0..self.nodes.len()).filter(|place| self.nodes[*place].is_some()).collect();
         running.into_iter().map(|place| self.count(place, service)).collect()
+    }
+}
+
+/// A message as the release before says it, or reads it.
+fn aged(message: Message) -> Message {
+    match message {
+        Message::Heartbeat(heartbeat) => Message::Heartbeat(Heartbeat { lacks: Vec::new(), known: None, ..heartbeat }),
+        other => other,
     }
 }

@@ -1,6 +1,6 @@
 //! The stream to one member: dialled, held, and dialled again when it ended.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use compact_str::CompactString;
 use parking_lot::Mutex;
@@ -40,8 +40,8 @@ pub(super) type Client = PeerClient<InterceptedService<Channel, Stamp>>;
 /// Why there is no stream to a member, or none any more.
 #[derive(Debug, Error)]
 pub(super) enum LinkError {
-    #[error("cannot be reached: {0}")]
-    Unreachable(String),
+    #[error("cannot be reached: {text}")]
+    Unreachable { text: String, vacant: bool },
     #[error("does not answer")]
     Silent,
     #[error("says: {0}")]
@@ -59,13 +59,14 @@ pub(super) enum LinkError {
 impl From<tonic::transport::Error> for LinkError {
     fn from(error: tonic::transport::Error) -> Self {
         // Its own text says nothing; the reason is at the end of the chain.
-        let mut text = error.to_string();
+        let (mut text, mut vacant) = (error.to_string(), false);
         let mut cause = error.source();
         while let Some(error) = cause {
-            text = error.to_string();
+            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            (text, vacant) = (error.to_string(), vacant || kind == Some(io::ErrorKind::ConnectionRefused));
             cause = error.source();
         }
-        Self::Unreachable(text)
+        Self::Unreachable { text, vacant }
     }
 }
 
@@ -167,7 +168,8 @@ impl Link {
                 Ok(Err(error)) => error,
                 Err(_) => LinkError::Silent,
             };
-            tell(core, Input::Unlinked { address: self.address.clone() });
+            let vacant = matches!(error, LinkError::Unreachable { vacant: true, .. });
+            tell(core, Input::Unlinked { address: self.address.clone(), vacant });
             if self.noted.is_new(&error.to_string()) {
                 tracing::warn!(peer = %self.address, "member {error}");
             }

@@ -123,7 +123,10 @@ fn weight(message: &Message) -> usize {
                 buckets.iter().map(|bucket| SMALL + bucket.clients.len() * 2 * SMALL).sum()
             }
             Message::Want { clients } => clients.len() * SMALL,
-            Message::Heartbeat(heartbeat) => heartbeat.missed.len() * SMALL,
+            Message::Heartbeat(heartbeat) => {
+                let known = heartbeat.known.as_ref().map_or(0, Vec::len);
+                (heartbeat.missed.len() + heartbeat.lacks.len() + known) * SMALL
+            }
             Message::SyncTaken { .. } | Message::LeaveTaken => 0,
         }
 }

@@ -11,7 +11,9 @@ use roster::{
     },
     node::{Input, Membership, Node, Output, Settings},
     proto::peer::Frame,
-    wire::peer::{Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, Message, Phase, Regard, decode, encode},
+    wire::peer::{
+        Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, Known, Message, Phase, Regard, decode, encode,
+    },
 };
 
 const EPOCH: u64 = 1_700_000_000_000;
@@ -45,8 +47,11 @@ pub fn samples() -> Vec<Vec<u8>> {
     let own = || ClientId::address("10.0.0.1", 80);
     let theirs = || ClientId::connection(EPOCH, ([10, 0, 0, 2], 80).into());
     let version = Version::written(HybridTime::at(EPOCH), NodeId(3));
-    let heartbeat =
-        |phase, regard| Message::Heartbeat(Heartbeat { time: EPOCH, phase, missed: vec![NodeId(3)], regard });
+    let known = Known { address: "n3:1".into(), life: Some(life(3)), told: true };
+    let heartbeat = |phase, regard| {
+        let (missed, lacks, known) = (vec![NodeId(3)], vec!["n3:1".into()], Some(vec![known.clone()]));
+        Message::Heartbeat(Heartbeat { time: EPOCH, phase, missed, regard, lacks, known })
+    };
     let clients = vec![state(own(), life(2), true), state(theirs(), life(3), true), state(own(), life(2), false)];
     let messages = [
         heartbeat(Phase::Serving, Regard::Up),

@@ -1,6 +1,6 @@
 //! Streams between members: what arrives, what ends them, and what does not.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use roster::{
     model::{Attributes, ClientId, ClientState, HybridTime, Incarnation, NodeId, Version},
@@ -62,6 +62,18 @@ async fn a_member_that_is_gone_is_dialled_until_it_is_back() {
     assert_eq!(one.linked().await, (main_address(2), two.life()));
     one.peers.deliver(two.life().node, numbered(2));
     assert_eq!(two.said().await.2, numbered(2), "what was said meanwhile is lost");
+}
+
+#[tokio::test]
+async fn where_nobody_listens_is_told_from_where_nothing_is_said() {
+    let ((listener, _), (silent, at_silent)) = (bind().await, bind().await);
+    let mut node = Member::start(Plan::new(1, &[(2, NOBODY), (3, at_silent)]), listener);
+    let mut vacant = BTreeMap::new();
+    while vacant.len() < 2 {
+        vacant.extend([node.not_reached().await]);
+    }
+    assert_eq!(vacant, BTreeMap::from([(main_address(2), true), (main_address(3), false)]));
+    drop(silent);
 }
 
 #[tokio::test]

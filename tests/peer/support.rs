@@ -174,9 +174,14 @@ impl Member {
     }
 
     pub async fn unlinked(&mut self) -> String {
+        self.not_reached().await.0
+    }
+
+    /// Who is not reached, and whether because nobody is there.
+    pub async fn not_reached(&mut self) -> (String, bool) {
         loop {
             match self.next().await {
-                Input::Unlinked { address } => return address.into(),
+                Input::Unlinked { address, vacant } => return (address.into(), vacant),
                 Input::Linked { address, .. } => panic!("linked to {address}"),
                 _ => {}
             }

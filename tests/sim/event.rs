@@ -68,6 +68,8 @@ pub enum AtHost {
         to: usize,
         stream: u32,
         outcome: Option<(u32, Incarnation)>,
+        /// Whether the path is whole and nobody is there.
+        vacant: bool,
     },
     Unlinked {
         life: u32,

@@ -25,6 +25,7 @@ pub fn write(plan: &mut Plan, chance: &mut Chance) {
         Theme::Storm | Theme::Cuts | Theme::Clocks => write_faults(plan, chance),
     }
     write_membership(plan, &mut Chance::new(plan.seed, 4));
+    write_reborn(plan, &mut Chance::new(plan.seed, 5));
     plan.actions.sort_by_key(|action| action.at);
 }
 
@@ -150,6 +151,33 @@ fn draw(plan: &Plan, chance: &mut Chance) -> Fault {
         _ => {
             let furthest = if plan.theme == Theme::Clocks { 25_000 } else { 5_000 };
             Fault::Jump { host, by: chance.below(2 * furthest) as i64 - furthest as i64 }
+        }
+    }
+}
+
+/// A host that is started again while it does not reach another, or none.
+fn write_reborn(plan: &mut Plan, chance: &mut Chance) {
+    let hosts = plan.skews.len();
+    if hosts < 3 || !matches!(plan.theme, Theme::Storm | Theme::Cuts) || !chance.percent(40) {
+        return;
+    }
+    let host = chance.index(hosts);
+    let other = (host + 1 + chance.index(hosts - 1)) % hosts;
+    let gone = chance.within(FAULTS_FROM, plan.heal_at - 20 * SECOND);
+    let lasts = chance.within(2 * SECOND, 8 * SECOND);
+    let ends = gone + lasts;
+    fault(plan, gone, lasts, if chance.percent(50) { Fault::Crash { host } } else { Fault::Stop { host } });
+    // Before it ends, or while it is away.
+    let cut = gone + chance.below(lasts) - chance.below(10 * SECOND);
+    let until = (ends + chance.within(SECOND, 60 * SECOND)).min(plan.heal_at);
+    match chance.below(10) {
+        0 | 1 => fault(plan, cut, until - cut, Fault::Split { set: 1 << host }),
+        2 => fault(plan, cut, until - cut, Fault::Split { set: 1 << other }),
+        3 => fault(plan, cut, until - cut, Fault::Pause { host: other }),
+        4 => fault(plan, cut, until - cut, Fault::Cut { from: other, to: host }),
+        _ => {
+            fault(plan, cut, until - cut, Fault::Cut { from: host, to: other });
+            fault(plan, cut, until - cut, Fault::Cut { from: other, to: host });
         }
     }
 }

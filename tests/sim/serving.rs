@@ -39,7 +39,7 @@ impl World {
             AtHost::Alarm { .. } | AtHost::Duty { .. } | AtHost::Drain { .. } | AtHost::Members { .. } => {}
             AtHost::Dial { life, to } => self.dial(host, life, to),
             what @ AtHost::Dialled { .. } => self.dialled(host, &what),
-            AtHost::Unlinked { life, to } => self.unlinked(host, life, to),
+            AtHost::Unlinked { life, to } => self.unlinked(host, (life, to), false),
             what @ AtHost::Arrive { .. } => self.arrive(host, what),
             AtHost::Open { client, connection } => self.open(host, client, connection),
             AtHost::Close { connection } => self.close(host, connection),

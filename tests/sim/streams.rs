@@ -102,23 +102,27 @@ impl World {
         let trip = self.network.round_trip(host, to);
         self.network.link_mut(host, to).stream = Stream::Dialling;
         let stream = self.network.link(host, to).number;
+        let mut vacant = false;
         let (after, outcome) = match &self.hosts[to] {
             target if self.network.is_cut(host, to) || target.paused > 0 => (3 * SECOND, None),
             target if !target.knows(host) => (trip, None),
-            target => (trip, target.process.as_ref().map(|process| (target.life, process.node.cluster().this))),
+            target => {
+                vacant = target.process.is_none();
+                (trip, target.process.as_ref().map(|process| (target.life, process.node.cluster().this)))
+            }
         };
-        self.later_at_host(after, host, AtHost::Dialled { life, to, stream, outcome });
+        self.later_at_host(after, host, AtHost::Dialled { life, to, stream, outcome, vacant });
     }
 
     pub fn dialled(&mut self, host: usize, what: &AtHost) {
-        let &AtHost::Dialled { life, to, stream, outcome } = what else { return };
+        let &AtHost::Dialled { life, to, stream, outcome, vacant } = what else { return };
         if self.hosts[host].life != life || self.network.link(host, to).number != stream {
             return;
         }
         let target = &self.hosts[to];
         let there = outcome.filter(|(life, _)| target.life == *life && target.process.is_some() && target.knows(host));
         let Some((peer_life, peer)) = there else {
-            self.unlinked(host, life, to);
+            self.unlinked(host, (life, to), vacant);
             return;
         };
         let link = self.network.link_mut(host, to);
@@ -133,7 +137,7 @@ impl World {
     }
 
     /// The dialler learns that a stream is not there, and dials again after a pause.
-    pub fn unlinked(&mut self, host: usize, life: u32, to: usize) {
+    pub fn unlinked(&mut self, host: usize, (life, to): (u32, usize), vacant: bool) {
         if self.hosts[host].life != life || self.hosts[host].process.is_none() {
             return;
         }
@@ -144,7 +148,7 @@ impl World {
         }
         let pause = link.backoff();
         let address = self.hosts[to].address.clone();
-        self.feed(host, Input::Unlinked { address });
+        self.feed(host, Input::Unlinked { address, vacant });
         self.later_at_host(pause, host, AtHost::Dial { life, to });
     }
 

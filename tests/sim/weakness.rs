@@ -36,6 +36,8 @@ pub enum Weakness {
     LearnsNothing,
     /// Nobody is ever missed.
     MissesNobody,
+    /// Nobody tells a node that starts of those that it does not reach.
+    TellsOfNobody,
     /// Whoever is added or removed stays what it was.
     KeepsItsMembers,
 }
@@ -57,16 +59,26 @@ impl Weakness {
         Weakness::KeepsItsMembers,
     ];
     /// Those that need a rare coincidence.
-    pub const RARE: [Weakness; 4] =
-        [Weakness::NeverRepairs, Weakness::OwnTime, Weakness::ForgetsCeiling, Weakness::MissesNobody];
+    pub const RARE: [Weakness; 5] = [
+        Weakness::NeverRepairs,
+        Weakness::OwnTime,
+        Weakness::ForgetsCeiling,
+        Weakness::MissesNobody,
+        Weakness::TellsOfNobody,
+    ];
 
     /// What is left of a message; nothing when it is lost.
     pub fn carry(self, message: Message, told: &mut Told) -> Option<Message> {
-        use Weakness::{LostMark, MissesNobody, NeverRepairs, OvertakenDelete, OwnTime, VerifyWithoutAbsence};
+        use Weakness::{
+            LostMark, MissesNobody, NeverRepairs, OvertakenDelete, OwnTime, TellsOfNobody, VerifyWithoutAbsence,
+        };
         match (self, message) {
             (OwnTime, Message::Heartbeat(heartbeat)) => Some(Message::Heartbeat(Heartbeat { time: 0, ..heartbeat })),
             (MissesNobody, Message::Heartbeat(heartbeat)) => {
                 Some(Message::Heartbeat(Heartbeat { missed: Vec::new(), ..heartbeat }))
+            }
+            (TellsOfNobody, Message::Heartbeat(heartbeat)) => {
+                Some(Message::Heartbeat(Heartbeat { lacks: Vec::new(), known: None, ..heartbeat }))
             }
             (NeverRepairs | LostMark, Message::Contents { .. } | Message::Want { .. }) => None,
             (VerifyWithoutAbsence | OvertakenDelete, Message::Contents { buckets, .. }) => {

@@ -12,8 +12,8 @@ use crate::{
     },
     proto::peer as proto,
     wire::peer::{
-        Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, IllegalMessage, IllegalStates, Message, Phase,
-        Regard, decode, decode_content, decode_instance, decode_states, encode, encode_content, encode_instance,
+        Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, IllegalMessage, IllegalStates, Known, Message,
+        Phase, Regard, decode, decode_content, decode_instance, decode_states, encode, encode_content, encode_instance,
         encode_states,
     },
 };
@@ -99,8 +99,16 @@ fn state() -> impl Strategy<Value = ClientState> {
 fn heartbeat() -> impl Strategy<Value = Heartbeat> {
     let phases = prop_oneof![Just(Phase::Loading), Just(Phase::Serving), Just(Phase::Leaving)];
     let regards = prop_oneof![Just(Regard::Up), Just(Regard::Suspect), Just(Regard::Down)];
-    (any::<u64>(), phases, prop::collection::vec(node(), 0..4), regards)
-        .prop_map(|(time, phase, missed, regard)| Heartbeat { time, phase, missed, regard })
+    let life = (node(), any::<u64>()).prop_map(|(node, since)| Incarnation { node, since });
+    let known = (text(), prop::option::of(life), any::<bool>()).prop_map(|(address, life, told)| Known {
+        address: address.into(),
+        life,
+        told,
+    });
+    let known = prop::option::of(prop::collection::vec(known, 0..3));
+    let lacks = prop::collection::vec(text().prop_map(Into::into), 0..3);
+    (any::<u64>(), phases, prop::collection::vec(node(), 0..4), regards, lacks, known)
+        .prop_map(|(time, phase, missed, regard, lacks, known)| Heartbeat { time, phase, missed, regard, lacks, known })
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -235,6 +243,8 @@ fn version_1_reads_for_ever() {
         phase: Phase::Loading,
         missed: vec![NodeId(1 << 64 | 2)],
         regard: Regard::Suspect,
+        lacks: Vec::new(),
+        known: None,
     };
     assert_eq!(decode(frame), Ok(Message::Heartbeat(heartbeat)));
 }

@@ -8,8 +8,9 @@ use crate::{
     model::{ClientId, HybridTime, Version},
     proto::peer as proto,
     wire::peer::{
-        Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, IllegalMessage, Message, Phase, Regard,
-        illegal::decode_client,
+        Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, IllegalMessage, Known, Message, Phase, Regard,
+        decode_life, encode_life,
+        illegal::{decode_client, text},
         state::{decode_node, decode_state, decode_version, encode_node, encode_state, encode_version},
     },
 };
@@ -95,7 +96,18 @@ fn encode_heartbeat(heartbeat: &Heartbeat) -> proto::Heartbeat {
         phase: phase.into(),
         missed: heartbeat.missed.iter().map(|node| encode_node(*node)).collect(),
         regard: regard.into(),
+        lacks: heartbeat.lacks.iter().map(ToString::to_string).collect(),
+        knowledge: heartbeat.known.as_deref().map(encode_known),
     }
+}
+
+fn encode_known(known: &[Known]) -> proto::Knowledge {
+    let one = |Known { address, life, told }: &Known| proto::Known {
+        address: address.to_string(),
+        life: life.map(encode_life),
+        told: *told,
+    };
+    proto::Knowledge { members: known.iter().map(one).collect() }
 }
 
 fn decode_heartbeat(heartbeat: &proto::Heartbeat) -> Result<Heartbeat, IllegalMessage> {
@@ -112,7 +124,17 @@ fn decode_heartbeat(heartbeat: &proto::Heartbeat) -> Result<Heartbeat, IllegalMe
         proto::Regard::Unspecified => return Err(IllegalMessage::Missing("a regard")),
     };
     let missed = heartbeat.missed.iter().map(|node| decode_node(*node)).collect();
-    Ok(Heartbeat { time: heartbeat.time, phase, missed, regard })
+    let lacks = heartbeat.lacks.iter().map(|address| text("an address", address)).collect::<Result<_, _>>()?;
+    let known = heartbeat.knowledge.as_ref().map(decode_known).transpose()?;
+    Ok(Heartbeat { time: heartbeat.time, phase, missed, regard, lacks, known })
+}
+
+fn decode_known(known: &proto::Knowledge) -> Result<Vec<Known>, IllegalMessage> {
+    let one = |one: &proto::Known| {
+        let life = one.life.map(|life| decode_life(Some(life))).transpose()?;
+        Ok(Known { address: text("an address", &one.address)?, life, told: one.told })
+    };
+    known.members.iter().map(one).collect()
 }
 
 fn encode_digest(digest: &Digest) -> proto::Digest {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{ClientId, ClientState, HybridTime, Millis, NodeId, Version};
+use compact_str::CompactString;
+
+use crate::model::{ClientId, ClientState, HybridTime, Incarnation, Millis, NodeId, Version};
 
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +59,21 @@ pub struct Heartbeat {
     pub missed: Vec<NodeId>,
     /// What the sender holds of the receiver.
     pub regard: Regard,
+    /// Main addresses of members that the sender, while it loads, neither reaches nor hears.
+    pub lacks: Vec<CompactString>,
+    /// What the sender knows of those that the receiver lacks; none when it is too old to tell.
+    pub known: Option<Vec<Known>>,
+}
+
+/// A member that the receiver lacks, as the sender knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its main address, as the receiver said it.
+    pub address: CompactString,
+    /// Who serves there; none when nobody does as far as the sender knows.
+    pub life: Option<Incarnation>,
+    /// Whether all that the sender knew of its clients was said before this.
+    pub told: bool,
 }
 
 /// What a node is about.

@@ -14,7 +14,7 @@ mod states;
 
 pub use frame::{decode, encode};
 pub use illegal::{IllegalMessage, decode_client};
-pub use message::{Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, Message, Phase, Regard};
+pub use message::{Bucket, BucketContents, DIGEST_BUCKETS, Digest, Heartbeat, Known, Message, Phase, Regard};
 pub use state::{
     decode_content, decode_instance, decode_life, decode_node, decode_service, decode_state, encode_content,
     encode_instance, encode_life, encode_node, encode_service, encode_state,

@@ -114,6 +114,11 @@ fn judge(
         claims.insert((client, service, host), Shown { connection, owner, revision, life });
         return None;
     }
+    if !shown && !world.plan.wild && is_known_by_another(world, owner, host, at) {
+        return Some(format!(
+            "revision {revision} is at host {owner}, and another could tell this node since it began"
+        ));
+    }
     let age = world.now - at;
     let well = world.oracle.well(owner, host, world.now)?;
     let arrived = owner == host || age.min(well) > settles(world);
@@ -128,6 +133,25 @@ fn judge(
     let before = at + settles(world) < began && world.oracle.reachable_since(owner, host) + settles(world) < began;
     (before && !shown && !world.plan.wild)
         .then(|| format!("revision {revision} was there before this node began, at host {owner}"))
+}
+
+/// For how long a node keeps what others told it of one that it does not hear itself.
+const ALONE: Micros = 170 * SECOND;
+
+/// Whether a third node had what was published `at` this time at its owner, before this one began, and has reached both
+/// since: then this one does not serve without it, whatever it reaches itself.
+fn is_known_by_another(world: &World, owner: usize, host: usize, at: Micros) -> bool {
+    let (oracle, settles) = (&world.oracle, settles(world));
+    let began = oracle.began[host];
+    let reached = |by: usize, from: usize| oracle.reachable_since(by, from) + settles < began;
+    let others = (0..world.hosts.len()).filter(|other| ![owner, host].contains(other));
+    let mut between = others.filter(|other| {
+        reached(owner, *other)
+            && reached(*other, owner)
+            && reached(*other, host)
+            && oracle.began[*other] + settles < began
+    });
+    at + settles < began && world.now < began + ALONE && between.next().is_some()
 }
 
 /// Clients are orphans from the moment their node leaves, and lose it a little later.

@@ -48,5 +48,10 @@ fn restored(world: &World, client: &Client, host: usize, service: u8) -> Option<
     let clocks = oracle.clocks_set_at == 0 || oracle.clocks_set_at + 60 * SECOND < left_at;
     // For a node that was just removed the others gave its clients their lease then.
     let member = oracle.removed_at(host, left_at).is_none();
-    (client.alive && same && soon && kept && clocks && member).then(|| wanted.addresses(client.number).collect())
+    // Others took a host that they did not hear for dead, and its clients were gone before it ended.
+    let others = (0..world.hosts.len()).filter(|other| *other != host);
+    let heard = |other: &usize| oracle.trouble(host, *other, now).is_none_or(|trouble| trouble < client.kind.lease());
+    let heard = others.clone().filter(heard).count() * 2 >= others.count();
+    (client.alive && same && soon && kept && clocks && member && heard)
+        .then(|| wanted.addresses(client.number).collect())
 }
