@@ -26,6 +26,9 @@ const INSTANCES: usize = 12;
 /// How long a service is in use, for the same reason.
 const ERA: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often a list is asked for in the end, and after which pause.
+const TRIES: usize = 40;
+const AGAIN: Duration = Duration::from_millis(250);
 const IP: &str = "10.0.0.9";
 
 /// Which instance: the number of its service, and its port.
@@ -104,6 +107,16 @@ impl Callers {
         }
     }
 
+    async fn listed(&self, node: &str, number: usize) -> Result<View> {
+        for _ in 1..TRIES {
+            if let Ok(view) = self.list(node, number).await {
+                return Ok(view);
+            }
+            sleep(AGAIN).await;
+        }
+        self.list(node, number).await.with_context(|| format!("{node} does not list what was agreed on"))
+    }
+
     /// All instances of a service that was acknowledged anywhere before the call.
     async fn list(&self, node: &str, number: usize) -> Result<View> {
         let target = format!("/nacos/v1/ns/instance/list?serviceName={}&consistency=strong", service(number));
@@ -112,7 +125,7 @@ impl Callers {
         serde_json::from_slice(&body).context("not a list")
     }
 
-    /// Reads all there is at a node, as part of the history.
+    /// Reads all there is at a node, as part of the history. A node that just started refuses for a while.
     pub async fn read_all(&self, node: &str) -> Result<()> {
         let caller = self.histories.caller();
         let mut last: Option<(usize, View)> = None;
@@ -120,7 +133,7 @@ impl Callers {
             self.histories.called(key, caller, Operation::Read(None));
             let view = match last.take() {
                 Some((number, view)) if number == key.0 => view,
-                _ => self.list(node, key.0).await?,
+                _ => self.listed(node, key.0).await?,
             };
             self.histories.answered(key, caller, Operation::Read(version(&view, key.1)));
             last = Some((key.0, view));
