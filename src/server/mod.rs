@@ -203,8 +203,8 @@ impl Server {
         self.group.removed().await;
     }
 
-    /// Stops: hands over what it leads, tells the others, accepts nothing more, ends all streams so that clients reconnect elsewhere, keeps what they
-    /// published, then ends the tasks.
+    /// Stops: hands over what it leads, tells the others, accepts nothing more, ends all streams so that clients reconnect
+    /// elsewhere, keeps what they published, then ends the tasks.
     pub async fn stop(mut self) {
         let runtime = self.connections.runtime().clone();
         self.group.hand_over().await;

@@ -105,6 +105,13 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for InMemory {
     }
 }
 
+/// An empty store in memory, and where its snapshots are.
+fn in_memory() -> (TempDir, MemoryDisk, Store) {
+    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
+    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    (dir, disk, store)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_passes_the_suite_of_openraft() {
     DeterministicRng::<TokioRuntime>::scope(1, Suite::test_all(OnDatabase)).await.expect("passes");
@@ -174,8 +181,7 @@ async fn what_is_purged_behind_readers_leaves_no_hole() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_applied_before_it_is_durable_here() {
-    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
-    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (dir, disk, store) = in_memory();
     let (mut log, mut machine) = (store.log(), machine(&store));
     disk.slow_down(Duration::from_secs(1));
     let began = tokio::time::Instant::now();
@@ -194,8 +200,7 @@ async fn nothing_is_applied_before_it_is_durable_here() {
 
 #[tokio::test]
 async fn a_start_applies_again_what_the_state_on_the_disk_lacks() {
-    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
-    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (dir, disk, store) = in_memory();
     let (mut log, mut machine) = (store.log(), machine(&store));
     append(&mut log, entries(1, 0..1_500)).await;
     log.save_committed(Some(LogId::new(LeaderId::new(1, 1), 1_399))).await.expect("is kept");
@@ -215,8 +220,7 @@ async fn a_start_applies_again_what_the_state_on_the_disk_lacks() {
 
 #[tokio::test]
 async fn what_is_purged_is_in_the_state_on_the_disk() {
-    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
-    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (dir, disk, store) = in_memory();
     let (mut log, mut machine) = (store.log(), machine(&store));
     append(&mut log, entries(1, 0..10)).await;
     apply(&mut machine, entries(1, 0..10)).await;
@@ -230,8 +234,7 @@ async fn what_is_purged_is_in_the_state_on_the_disk() {
 
 #[tokio::test]
 async fn a_full_disk_ends_acknowledging_and_applying() {
-    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
-    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (_dir, disk, store) = in_memory();
     let (mut log, mut machine) = (store.log(), machine(&store));
     append(&mut log, entries(1, 0..2)).await;
     apply(&mut machine, entries(1, 0..2)).await;
@@ -249,8 +252,7 @@ async fn a_full_disk_ends_acknowledging_and_applying() {
 
 #[tokio::test]
 async fn an_entry_that_cannot_be_read_stops_applying_and_changes_nothing() {
-    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
-    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (_dir, _disk, store) = in_memory();
     let mut machine = machine(&store);
     let broken = vec![entry(1, 0, registration(1)), entry(1, 1, Command(Bytes::from_static(b"\xff")))];
     let error = try_apply(&mut machine, broken).await.expect_err("stops").to_string();
@@ -289,8 +291,7 @@ async fn an_installation_that_was_cut_off_begins_again() {
 
 #[tokio::test]
 async fn a_snapshot_that_is_being_sent_outlives_its_name() {
-    let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
-    let store = Store::in_memory(&disk, dir.path()).expect("opens");
+    let (dir, _disk, store) = in_memory();
     let mut machine = machine(&store);
     apply(&mut machine, entries(1, 0..1)).await;
     let first = machine.get_snapshot_builder().await.build_snapshot().await.expect("is written").snapshot;
