@@ -1,6 +1,6 @@
 # What people run; `make verify` is the gate that every change passes.
 
-.PHONY: run verify test fix clients bench fuzz sim
+.PHONY: run verify test fix clients bench fuzz sim chaos deploy
 
 run: ## a node on this machine
 	cargo run --release -- server
@@ -33,3 +33,14 @@ SEEDS ?= 1000
 FROM ?= 1
 sim: ## a simulated cluster under faults: so many seeds from there on
 	SEEDS=$(SEEDS) FROM=$(FROM) cargo test --release --test sim many -- --ignored --nocapture
+
+DURATION ?= 1h
+SEED ?= 1
+chaos: ## a cluster of processes under load and all faults, and a verdict
+	cargo build --release
+	target/release/roster chaos --duration $(DURATION) --seed $(SEED)
+
+deploy: ## what deploy/ holds: read by what will read it, and run on network namespaces, as root
+	cargo build --release
+	deploy/check
+	deploy/namespaces

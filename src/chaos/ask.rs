@@ -44,11 +44,3 @@ impl Http {
         if status == 200 { serde_json::from_slice(&body).ok() } else { None }
     }
 }
-
-/// Whether a call never arrived, because nothing listened there.
-pub fn was_refused(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::ConnectionRefused)
-}

@@ -15,11 +15,14 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ask::{Http, was_refused},
+    ask::Http,
     history::{Histories, Operation},
     journal::Journal,
 };
-use crate::bench::{chance::Chance, message::View};
+use crate::{
+    bench::{chance::Chance, message::View},
+    peer::is_refused,
+};
 
 /// Instances of one service: so many that few calls with unknown outcome meet at one, for each doubles the checker's work.
 const INSTANCES: usize = 12;
@@ -83,7 +86,7 @@ impl Callers {
             Ok((200, _)) => Told::Done,
             Ok((503, _)) => Told::NotDone,
             Ok(_) => Told::Unknown,
-            Err(error) if was_refused(&error) => Told::NotDone,
+            Err(error) if is_refused(error.as_ref()) => Told::NotDone,
             Err(_) => Told::Unknown,
         };
         match told {

@@ -98,8 +98,8 @@ settings! {
     write_deadline: Span = Span(Duration::from_millis(2_500));
     /// Pause between heartbeats of the leader of persistent instances [default: 200ms]
     raft_heartbeat: Span = Span(Duration::from_millis(200));
-    /// Silence after which another leader is elected; up to half as much again, at random [default: 800ms]
-    raft_election: Span = Span(Duration::from_millis(800));
+    /// Silence after which another leader is elected; up to half as much again, at random [default: 650ms]
+    raft_election: Span = Span(Duration::from_millis(650));
     /// Changes after which a snapshot is made of what was agreed on [default: 20000]
     snapshot_entries: u64 = 20_000;
     /// How long a starting node does not show persistent instances that may be old [default: 5s]

@@ -224,14 +224,22 @@ impl Distro {
         Some(self.make(now, number, registry))
     }
 
-    /// Some states of this node's own clients behind `after`, by id; none at the end.
-    pub fn owned(&mut self, now: Tick, after: Option<&ClientId>, registry: &Registry) -> Vec<Arc<ClientState>> {
-        let is_own = |number: &RecordNo| {
+    /// Some states to be kept on this node's disk, of clients behind `after`, by id; none at the end: of its own clients,
+    /// and of all that are newer than `recent`.
+    pub fn to_keep(
+        &mut self,
+        now: Tick,
+        recent: HybridTime,
+        after: Option<&ClientId>,
+        registry: &Registry,
+    ) -> Vec<Arc<ClientState>> {
+        let is_kept = |number: &RecordNo| {
             let record = self.records.get(*number);
-            // Orphans of an earlier life too: this life may be short.
-            record.owner.node == self.this.node && record.client.is_some()
+            // Orphans of an earlier life too: this life may be short. Whoever became another's was kept by this node alone.
+            let counts = record.owner.node == self.this.node || record.version.latest() >= recent;
+            counts && record.client.is_some()
         };
-        let some: Vec<RecordNo> = self.records.behind(after).filter(is_own).take(limits::KEPT_PER_READ).collect();
+        let some: Vec<RecordNo> = self.records.behind(after).filter(is_kept).take(limits::KEPT_PER_READ).collect();
         some.into_iter().map(|number| self.make(now, number, registry)).collect()
     }
 

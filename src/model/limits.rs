@@ -101,7 +101,10 @@ pub const KEPT_SLACK_MILLIS: u64 = 15_000;
 pub const TOGETHER_MILLIS: u64 = 1_000;
 /// Clients asked for in one message.
 pub const WANTED: usize = 4_096;
-/// Own clients read in one hold of the node's lock to be kept on disk.
+/// How long all nodes keep on disk what is new, whoever owns it: until its owner surely did. Without, a client whose owner
+/// changed would be on no disk for a while.
+pub const KEPT_BY_ALL_MILLIS: u64 = 10_000;
+/// Clients read in one hold of the node's lock to be kept on disk.
 pub const KEPT_PER_READ: usize = 256;
 
 const _: () = assert!(PUSH_BYTES < MESSAGE_BYTES);

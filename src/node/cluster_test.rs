@@ -193,6 +193,24 @@ fn what_all_kept_is_there_after_all_restarted() {
 }
 
 #[test]
+fn a_client_whose_owner_changes_is_kept_by_the_one_or_the_other() {
+    let mut nodes = Nodes::start(3);
+    let client = ClientId::address("10.0.0.1", 3);
+    let after = nodes.nodes[0].as_ref().expect("runs").cluster().responsible(&client).0 as usize - 1;
+    let before = (after + 1) % 3;
+    nodes.handle(before, Input::Register { client, service: key("s"), content: one(3) });
+    nodes.keep(before);
+    nodes.pass(1_000);
+    assert_eq!((nodes.owned(before).len(), nodes.owned(after).len()), (0, 1));
+    // Who owns it now has not kept it yet.
+    nodes.keep(before);
+    (0..3).for_each(|place| nodes.kill(place));
+    (0..3).for_each(|place| nodes.run(place));
+    nodes.pass(1_000);
+    assert_eq!(nodes.counts("s"), [1, 1, 1]);
+}
+
+#[test]
 fn what_a_node_kept_is_nothing_beside_one_that_lived_on() {
     let mut nodes = Nodes::start(3);
     nodes.publish(0, "a", "s", 1);

@@ -226,11 +226,11 @@ pub enum Input {
     Restore {
         /// Hybrid time when it was kept.
         at: Millis,
-        /// The states of its clients.
+        /// The states that it kept.
         states: Vec<ClientState>,
     },
-    /// Some states of clients of this node in order; ask again from where they end.
-    Owned {
+    /// Some states of clients in order, to be kept for a later life of this node; ask again from where they end.
+    Keep {
         /// Behind this one.
         after: Option<ClientId>,
     },

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use crate::{
     distro::{Judgement, lease},
     member::Peer,
-    model::{ClientState, Incarnation, Millis, Now, Tick, limits},
+    model::{ClientId, ClientState, HybridTime, Incarnation, Millis, Now, Tick, limits},
     node::{Node, Output, Reply},
     wire::peer::{Known, Phase},
 };
@@ -69,6 +69,12 @@ impl Node {
             None => self.revive(now, &states),
         }
         Reply::Done
+    }
+
+    /// Some of what this node is to keep for a later life.
+    pub(super) fn to_keep(&mut self, now: Now, after: Option<&ClientId>) -> Reply {
+        let recent = self.clock.now(now).saturating_sub(limits::KEPT_BY_ALL_MILLIS);
+        Reply::States(self.distro.to_keep(now.tick, HybridTime::at(recent), after, &self.registry))
     }
 
     fn revive(&mut self, now: Now, states: &[ClientState]) {

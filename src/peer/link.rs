@@ -1,6 +1,6 @@
 //! The stream to one member: dialled, held, and dialled again when it ended.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, time::Duration};
 
 use compact_str::CompactString;
 use parking_lot::Mutex;
@@ -23,6 +23,7 @@ use crate::{
     peer::{
         Core, KEEPALIVE, KEEPALIVE_PATIENCE, MESSAGE_BYTES, Refusal, STREAM_WINDOW, Stamp, TRANSPORT_WINDOW,
         handshake::Noted,
+        is_refused,
         outgoing::{Outgoing, Queue, queue},
     },
     proto::peer::{self as proto, peer_client::PeerClient},
@@ -59,14 +60,11 @@ pub(super) enum LinkError {
 impl From<tonic::transport::Error> for LinkError {
     fn from(error: tonic::transport::Error) -> Self {
         // Its own text says nothing; the reason is at the end of the chain.
-        let (mut text, mut vacant) = (error.to_string(), false);
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-            (text, vacant) = (error.to_string(), vacant || kind == Some(io::ErrorKind::ConnectionRefused));
-            cause = error.source();
+        let mut last: &(dyn Error + 'static) = &error;
+        while let Some(cause) = last.source() {
+            last = cause;
         }
-        Self::Unreachable { text, vacant }
+        Self::Unreachable { text: last.to_string(), vacant: is_refused(&error) }
     }
 }
 

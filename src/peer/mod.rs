@@ -12,6 +12,7 @@ mod forward;
 mod handshake;
 mod link;
 mod outgoing;
+mod refused;
 mod service;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ pub use calls::{Calls, Stamp};
 pub use dial::{IllegalAddress, Peers};
 pub use forward::{ForwardError, Forwarded};
 pub use handshake::{HELLO_HEADER, Refusal};
+pub use refused::is_refused;
 pub use service::{serve, serve_on};
 
 use crate::{

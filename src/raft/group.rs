@@ -62,7 +62,7 @@ impl Settings {
     pub const DEFAULT: Self = Self {
         write_deadline: Duration::from_millis(2_500),
         heartbeat: Duration::from_millis(200),
-        election: (Duration::from_millis(800), Duration::from_millis(1_200)),
+        election: (Duration::from_millis(650), Duration::from_millis(975)),
         snapshot_entries: 20_000,
         kept_entries: 10_000,
         recovery: Duration::from_secs(5),

@@ -23,6 +23,7 @@ use tonic::{Code, Request};
 use crate::{
     model::{AgreedKey, Forgotten, MetadataOperation, Outcome, Proposal, ProposalId},
     node::{Input, Reply},
+    peer::is_refused,
     proto::raft::{self as proto, change_request::Change, propose_answer, read_index_answer},
     raft::{
         Agreement, Failure, MemberChange, Status,
@@ -68,18 +69,6 @@ impl fmt::Display for Attempt {
             Attempt::Busy => out.write_str("too much is under way"),
         }
     }
-}
-
-/// Whether a call was never sent, because nothing listens there.
-fn is_refused(status: &tonic::Status) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(status);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return error.kind() == std::io::ErrorKind::ConnectionRefused;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 #[tonic::async_trait]

@@ -1,8 +1,9 @@
 //! The file of what clients of a node publish, so that nobody sees empty lists because all registries restarted.
 //!
-//! The hybrid time of the writing in 8 bytes, the bytes of `wire::peer::encode_states` (a version, then states), then the
-//! CRC-32 of all before; numbers are big endian. Written
-//! beside and renamed, never on the path of a request. No picture of one moment: states are read some at a time.
+//! Holds what is new of clients of other nodes as well: one that just changed its owner would be in no file. The hybrid
+//! time of the writing in 8 bytes, the bytes of `wire::peer::encode_states` (a version, then states), then the CRC-32 of all
+//! before; numbers are big endian. Written beside and renamed, never on the path of a request. No picture of one moment:
+//! states are read some at a time.
 
 use std::{
     fs::File,
@@ -144,14 +145,14 @@ impl Runtime {
     /// Stores what clients of this node publish; it is on disk when this completes.
     pub async fn store_entries_now(self: &Arc<Self>, data: &Arc<DataDir>) -> Result<(), EntriesError> {
         let (runtime, data) = (self.clone(), data.clone());
-        tokio::task::spawn_blocking(move || data.entries().store(runtime.time(), runtime.owned())).await?
+        tokio::task::spawn_blocking(move || data.entries().store(runtime.time(), runtime.to_keep())).await?
     }
 
-    /// All states of clients of this node, some at a time: the lock is held briefly for each part.
-    fn owned(&self) -> impl Iterator<Item = Vec<Arc<ClientState>>> {
+    /// All states that are to be kept, some at a time: the lock is held briefly for each part.
+    fn to_keep(&self) -> impl Iterator<Item = Vec<Arc<ClientState>>> {
         let mut after = None;
         std::iter::from_fn(move || {
-            let Ok(Reply::States(states)) = self.handle(Input::Owned { after: after.take() }) else { return None };
+            let Ok(Reply::States(states)) = self.handle(Input::Keep { after: after.take() }) else { return None };
             after = Some(states.last()?.id.clone());
             Some(states)
         })

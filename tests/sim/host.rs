@@ -188,12 +188,12 @@ impl Host {
         self.take(now, Input::CeilingStored(ceiling));
     }
 
-    /// Writes what the node owns.
+    /// Writes what the node is to keep.
     pub fn keep_entries(&mut self, now: Micros) {
         let mut entries = Vec::new();
         loop {
             let after = entries.last().map(|last: &ClientState| last.id.clone());
-            let Some(Ok(Reply::States(states))) = self.take(now, Input::Owned { after }) else { return };
+            let Some(Ok(Reply::States(states))) = self.take(now, Input::Keep { after }) else { return };
             if states.is_empty() {
                 break;
             }

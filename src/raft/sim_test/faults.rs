@@ -10,9 +10,9 @@ use super::{
 };
 use crate::raft::MemberChange;
 
-/// How long nothing may be written after the death of a leader. Its lease has to end (1.2 s), and then a wait that is drawn
-/// (0.8 to 1.2 s), twice if votes are split.
-const FAILOVER: Duration = Duration::from_millis(4_000);
+/// How long nothing may be written after the death of a leader. Its lease has to end (1 s), and then a wait that is drawn
+/// (0.65 to 1 s), twice if votes are split.
+const FAILOVER: Duration = Duration::from_millis(3_300);
 /// How long members may take to be whole again after a fault: transports that lost something are given up after 6 s.
 const WHOLE: Duration = Duration::from_secs(15);
 /// How long a transfer of leadership may take for who asks.

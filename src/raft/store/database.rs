@@ -100,6 +100,15 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    /// One whose disk failed is never let go: sled would write out what it has, and panics when it cannot.
+    fn drop(&mut self) {
+        if self.broken.check().is_err() {
+            std::mem::forget(self.trees[0].clone());
+        }
+    }
+}
+
 fn is_empty(dir: &Path) -> Result<bool, StoreError> {
     match fs::read_dir(dir) {
         Ok(mut entries) => Ok(entries.next().is_none()),
