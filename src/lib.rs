@@ -18,6 +18,7 @@ pub mod datagram;
 pub mod distro;
 pub mod grpc;
 pub mod health;
+pub(crate) mod history;
 pub mod http;
 pub mod member;
 pub mod metrics;

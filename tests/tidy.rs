@@ -11,9 +11,11 @@ use std::{
 use syn::{spanned::Spanned, visit::Visit};
 
 /// Which modules a module may use: those on floors below its own. The ground first.
-const FLOORS: [(&str, u8); 27] = [
+const FLOORS: [(&str, u8); 29] = [
     ("proto", 0),
     ("model", 0),
+    ("history", 0),
+    ("sabotage", 1),
     ("wire", 1),
     ("task", 1),
     ("registry", 2),

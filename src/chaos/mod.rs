@@ -8,7 +8,6 @@
 mod ask;
 mod beats;
 mod fault;
-pub(crate) mod history;
 mod inject;
 mod journal;
 mod links;

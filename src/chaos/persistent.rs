@@ -14,13 +14,10 @@ use hyper::Method;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    ask::Http,
-    history::{Histories, Operation},
-    journal::Journal,
-};
+use super::{ask::Http, journal::Journal};
 use crate::{
     bench::{chance::Chance, message::View},
+    history::{Histories, Operation},
     peer::is_refused,
 };
 

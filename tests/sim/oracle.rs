@@ -158,6 +158,13 @@ impl Oracle {
         lasts.then(|| now - pair.trouble_from)
     }
 
+    /// For how long a pair was in its last trouble, if that ended after a moment.
+    pub fn trouble_past(&self, a: usize, b: usize, moment: Micros, now: Micros) -> Option<Micros> {
+        let pair = self.pairs[a * self.hosts + b];
+        let end = if pair.troubled_since.is_some() { now } else { pair.well_since };
+        (end > moment).then(|| end - pair.trouble_from)
+    }
+
     /// For how long a pair has been well; none when it is not.
     pub fn well(&self, a: usize, b: usize, now: Micros) -> Option<Micros> {
         let pair = self.pairs[a * self.hosts + b];

@@ -17,7 +17,7 @@ use super::{
     machine::Machine,
     trace::Trace,
 };
-use crate::chaos::history::{Histories, Operation};
+use crate::history::{Histories, Operation};
 
 /// Callers, each of which asks one thing at a time. The checker's work grows with those that meet at one register.
 pub(super) const CALLERS: u64 = 5;

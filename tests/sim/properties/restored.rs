@@ -50,7 +50,9 @@ fn restored(world: &World, client: &Client, host: usize, service: u8) -> Option<
     let member = oracle.removed_at(host, left_at).is_none();
     // Others took a host that they did not hear for dead, and its clients were gone before it ended.
     let others = (0..world.hosts.len()).filter(|other| *other != host);
-    let heard = |other: &usize| oracle.trouble(host, *other, now).is_none_or(|trouble| trouble < client.kind.lease());
+    let heard = |other: &usize| {
+        oracle.trouble_past(host, *other, left_at, now).is_none_or(|trouble| trouble < client.kind.lease())
+    };
     let heard = others.clone().filter(heard).count() * 2 >= others.count();
     (client.alive && same && soon && kept && clocks && member && heard)
         .then(|| wanted.addresses(client.number).collect())
