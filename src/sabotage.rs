@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    mem::replace,
     sync::{
         LazyLock, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -59,12 +60,17 @@ impl Bug {
     }
 }
 
-/// What is pushed of a service: the list, or the one that was pushed before.
+/// What is pushed of a service: the list, or what it was two changes before. Subscribers have the one between.
 pub fn hosts(service: &ServiceKey, new: Bytes) -> Bytes {
-    static BEFORE: Mutex<BTreeMap<String, Bytes>> = Mutex::new(BTreeMap::new());
+    static BEFORE: Mutex<BTreeMap<String, [Bytes; 2]>> = Mutex::new(BTreeMap::new());
     if !Bug::PushOldView.is_planted() {
         return new;
     }
-    let old = BEFORE.lock().expect("nothing here panics").insert(service.name.to_string(), new.clone());
-    old.filter(|old| *old != new && Bug::PushOldView.shows()).unwrap_or(new)
+    let mut all = BEFORE.lock().expect("nothing here panics");
+    let [older, old] = all.entry(service.name.to_string()).or_insert_with(|| [new.clone(), new.clone()]);
+    if *old == new {
+        return new;
+    }
+    let oldest = replace(older, replace(old, new.clone()));
+    if Bug::PushOldView.shows() { oldest } else { new }
 }
