@@ -226,7 +226,7 @@ impl Distro {
 
     /// Some states to be kept on this node's disk, of clients behind `after`, by id; none at the end: of its own clients,
     /// and of all that are newer than `recent`.
-    pub fn to_keep(
+    pub fn what_to_keep(
         &mut self,
         now: Tick,
         recent: HybridTime,

@@ -249,7 +249,7 @@ impl Node {
             Input::ClientState(client) => self.state(now.tick, &client),
             Input::Learn(state) => Ok(self.learned(now, &state)),
             Input::Restore { at, states } => Ok(self.restore(now, at, states)),
-            Input::Keep { after } => Ok(self.to_keep(now, after.as_ref())),
+            Input::Keep { after } => Ok(self.what_to_keep(now, after.as_ref())),
             Input::Membership { members } => Ok(self.membership(now, members)),
             Input::Members => Ok(Reply::Members(self.member_details(now.tick))),
             Input::Leave => Ok(self.leave(now)),

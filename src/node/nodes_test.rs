@@ -213,12 +213,12 @@ impl Nodes {
     /// What a node owns.
     pub(super) fn owned(&mut self, place: usize) -> Vec<ClientState> {
         let this = self.cluster(place).this.node;
-        let mut states = self.to_keep(place);
+        let mut states = self.what_to_keep(place);
         states.retain(|state| state.owner.node == this);
         states
     }
 
-    fn to_keep(&mut self, place: usize) -> Vec<ClientState> {
+    fn what_to_keep(&mut self, place: usize) -> Vec<ClientState> {
         match self.handle(place, Input::Keep { after: None }) {
             Reply::States(states) => states.iter().map(|state| ClientState::clone(state)).collect(),
             other => panic!("states, not {other:?}"),
@@ -226,7 +226,7 @@ impl Nodes {
     }
 
     pub(super) fn keep(&mut self, place: usize) {
-        self.kept[place] = (self.now().wall, self.to_keep(place));
+        self.kept[place] = (self.now().wall, self.what_to_keep(place));
     }
 
     pub(super) fn stats(&self, place: usize) -> Stats {

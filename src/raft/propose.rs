@@ -281,7 +281,7 @@ impl Group {
         let Ok(_counted) = self.led().try_acquire() else { return Attempt::Busy };
         #[cfg(feature = "sabotage")]
         if crate::sabotage::Bug::AcknowledgeBeforeCommit.is_planted() {
-            let (raft, command) = (running.raft.clone(), command.clone());
+            let raft = running.raft.clone();
             tokio::spawn(async move { raft.client_write(Command(command)).await });
             return Attempt::Agreed(Outcome::Done, 0);
         }

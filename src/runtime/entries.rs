@@ -145,11 +145,11 @@ impl Runtime {
     /// Stores what clients of this node publish; it is on disk when this completes.
     pub async fn store_entries_now(self: &Arc<Self>, data: &Arc<DataDir>) -> Result<(), EntriesError> {
         let (runtime, data) = (self.clone(), data.clone());
-        tokio::task::spawn_blocking(move || data.entries().store(runtime.time(), runtime.to_keep())).await?
+        tokio::task::spawn_blocking(move || data.entries().store(runtime.time(), runtime.what_to_keep())).await?
     }
 
     /// All states that are to be kept, some at a time: the lock is held briefly for each part.
-    fn to_keep(&self) -> impl Iterator<Item = Vec<Arc<ClientState>>> {
+    fn what_to_keep(&self) -> impl Iterator<Item = Vec<Arc<ClientState>>> {
         let mut after = None;
         std::iter::from_fn(move || {
             let Ok(Reply::States(states)) = self.handle(Input::Keep { after: after.take() }) else { return None };
