@@ -81,6 +81,10 @@ impl Shared {
 
     /// Returns once the registry shows it up to an entry.
     pub async fn shown(&self, index: u64) {
+        // Most ask when it is, and a subscription is not for nothing.
+        if *self.shown.borrow() >= index {
+            return;
+        }
         // The sender lives as long as this.
         let _ = self.shown.subscribe().wait_for(|shown| *shown >= index).await;
     }
