@@ -118,8 +118,8 @@ async fn member(
 fn config() -> Config {
     Config {
         heartbeat_interval: 200,
-        election_timeout_min: 800,
-        election_timeout_max: 1_200,
+        election_timeout_min: 650,
+        election_timeout_max: 975,
         snapshot_policy: SnapshotPolicy::Never,
         max_payload_entries: 512,
         max_append_entries: Some(512),

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::{
     agreed::{
         State,
-        state::{Pair, named},
+        state::{Pair, named, thing},
     },
     model::{
         Address, Agreed, AgreedChange, AgreedKey, Amendment, DEFAULT_NAMESPACE, Forgotten, HybridTime,
@@ -64,13 +64,15 @@ impl Edit<'_> {
     fn instance(&mut self, minted: HybridTime, operation: PersistentOperation) -> Outcome {
         match operation {
             PersistentOperation::Register { service, instance } => {
-                let known = self.state.get(&AgreedKey::Instance(service.clone(), instance.ip.clone(), instance.port));
-                let published = match known {
+                let key = AgreedKey::Instance(service.clone(), instance.ip.clone(), instance.port);
+                let key = Bytes::from(encode_key(&key));
+                let known = self.state.value(&key).cloned();
+                let published = match known.as_deref().map(thing) {
                     // What is repeated is no news: it hides nobody else's.
                     Some(Agreed::Instance { published, instance: known, .. }) if known == instance => published,
                     _ => minted,
                 };
-                self.put(Agreed::Instance { service, published, instance });
+                self.put_over(key, known.as_ref(), Agreed::Instance { service, published, instance });
                 Outcome::Done
             }
             PersistentOperation::Deregister { service, ip, port } => {
@@ -186,8 +188,15 @@ impl Edit<'_> {
     }
 
     fn put(&mut self, thing: Agreed) {
-        let (key, value) = (Bytes::from(encode_key(&thing.key())), encode_thing(&thing));
-        if self.state.value(&key) != Some(&value) {
+        let key = Bytes::from(encode_key(&thing.key()));
+        let known = self.state.value(&key).cloned();
+        self.put_over(key, known.as_ref(), thing);
+    }
+
+    /// Puts a thing in the place of what was looked up before.
+    fn put_over(&mut self, key: Bytes, known: Option<&Bytes>, thing: Agreed) {
+        let value = encode_thing(&thing);
+        if known != Some(&value) {
             self.changes.push(AgreedChange::Put(thing));
             self.put_pair(key, value);
         }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use imbl::OrdMap;
 use thiserror::Error;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     agreed::done,
@@ -83,6 +83,11 @@ impl State {
         Ok(())
     }
 
+    /// Takes back a pair that a disk says is gone.
+    pub fn discard(&mut self, key: &[u8]) {
+        self.remove(key);
+    }
+
     /// How `newer` differs: what brings whoever knows this state up to that one.
     pub fn differences(&self, newer: &Self) -> Vec<AgreedChange> {
         let kept = |key: &Bytes| key.first() == Some(&THINGS);
@@ -147,9 +152,6 @@ pub(super) fn named(key: &[u8]) -> AgreedKey {
 
 /// The same for ever: snapshots carry sums of it.
 fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
-    let mut hasher = Xxh3::new();
-    hasher.update(&(key.len() as u64).to_be_bytes());
-    hasher.update(key);
-    hasher.update(value);
-    hasher.digest()
+    // At once: preparing to sum up piece by piece takes longer than the sum.
+    xxh3_64(&[&(key.len() as u64).to_be_bytes(), key, value].concat())
 }

@@ -33,7 +33,7 @@ impl Group {
         let mut after = None;
         loop {
             let (keys, next) = self.forgettable(after);
-            let state = running.shared.view().state.clone();
+            let state = running.shared.view().state;
             let was = |key: AgreedKey| state.fingerprint(&key).map(|was| Forgotten { key, was });
             let things: Vec<Forgotten> = keys.into_iter().filter_map(was).collect();
             for some in things.chunks(AT_ONCE) {

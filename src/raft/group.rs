@@ -20,6 +20,7 @@ use crate::{
     model::NodeId,
     peer::{Calls, Peers},
     raft::{
+        carry::Outbox,
         network::Client,
         place::{Place, PlaceError, PlaceFile},
         service,
@@ -135,6 +136,7 @@ pub struct Group {
     under_way: Semaphore,
     led: Semaphore,
     lines: Mutex<Vec<(Member, Client)>>,
+    outbox: Outbox,
 }
 
 impl Group {
@@ -180,6 +182,7 @@ impl Group {
             under_way: Semaphore::new(UNDER_WAY),
             led: Semaphore::new(LED),
             lines: Mutex::default(),
+            outbox: Outbox::default(),
         }))
     }
 
@@ -234,6 +237,10 @@ impl Group {
 
     pub(super) fn lines(&self) -> &Mutex<Vec<(Member, Client)>> {
         &self.lines
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Which member this is, whatever its number: the id of its disk.

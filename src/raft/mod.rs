@@ -4,9 +4,10 @@
 //! openraft. Owns the log, the vote, the applied state, and the list of members. Promises: what was acknowledged survives a
 //! power cut of all nodes; a store that fails ends this side of the node and nothing else.
 //!
-//! Start with `propose.rs`, the way of a change; `founding.rs` is how a node comes to have a place.
+//! Start with `propose.rs`, the way of a change, and `carry.rs`, its way to the leader; `founding.rs` is how a node comes to have a place.
 
 mod agreement;
+mod carry;
 mod codec;
 mod failure;
 mod forget;

@@ -15,25 +15,23 @@ use std::{
 use bytes::Bytes;
 use openraft::{
     ReadPolicy,
-    errors::{ClientWriteError, LinearizableReadError, RaftError},
+    errors::{LinearizableReadError, RaftError},
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tonic::{Code, Request};
 
 use crate::{
     model::{AgreedKey, Forgotten, MetadataOperation, Outcome, Proposal, ProposalId},
     node::{Input, Reply},
-    peer::is_refused,
-    proto::raft::{self as proto, change_request::Change, propose_answer, read_index_answer},
+    proto::raft::{self as proto, change_request::Change, read_index_answer},
     raft::{
         Agreement, Failure, MemberChange, Status,
         group::{Group, Running},
         network, numbers,
         off_thread::off_thread,
         store::write_snapshot,
-        types::{Command, Member},
+        types::Member,
     },
-    wire::raft::{decode_command, decode_outcome, encode_command},
+    wire::raft::encode_command,
 };
 
 /// Pauses before somebody is asked again: the first, doubled up to the longest. An election takes about a second.
@@ -41,9 +39,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// How long one try at a leader may take: whoever leads answers long before, and one that died is not waited for longer.
 const TRY: Duration = Duration::from_millis(1_000);
-/// How far ahead of the leader's clock a proposal may have been minted. One of a clock that runs away would make the group
-/// forget too early what was done.
-const AHEAD_MILLIS: u64 = 5_000;
 
 /// What came of asking one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,8 +158,7 @@ impl Group {
         let deadline = Instant::now() + self.settings().write_deadline;
         let (mut pause, mut maybe_done) = (FIRST_PAUSE, None);
         loop {
-            let attempt = self.attempt(&command, deadline).await;
-            let last = match attempt {
+            let last = match self.attempt(&command, deadline.min(Instant::now() + TRY)).await {
                 Attempt::Agreed(Outcome::Late, _) => return Err(Failure::Unknown(self.late())),
                 Attempt::Agreed(Outcome::Overloaded, _) => return Err(Failure::Busy),
                 Attempt::Agreed(outcome, index) => return self.shown(outcome, index, deadline).await,
@@ -196,106 +190,6 @@ impl Group {
         match timeout_at(deadline, running.applied(index)).await {
             Ok(()) => Ok(outcome),
             Err(_) => Err(Failure::Unknown("it is agreed on, but this node is behind and does not show it yet".into())),
-        }
-    }
-
-    async fn attempt(&self, command: &Bytes, deadline: Instant) -> Attempt {
-        let running = match self.running() {
-            Ok(running) => running,
-            Err(why) => return Attempt::Refused(why),
-        };
-        let patience = TRY.min(deadline.saturating_duration_since(Instant::now()));
-        let Some((id, leader)) = running.leader() else { return Attempt::NotLeader(None) };
-        let asked = async {
-            if id == running.place.id {
-                self.lead(&running, command.clone(), patience).await
-            } else {
-                self.ask(&running, id, &leader, command, patience).await
-            }
-        };
-        tokio::select! {
-            biased;
-            attempt = asked => attempt,
-            // Whoever led may be dead. What it did with the proposal shows when the next one is asked.
-            () = running.another_leads(id) => Attempt::Unknown("another member leads now".into()),
-        }
-    }
-
-    async fn ask(&self, running: &Running, id: u64, leader: &Member, command: &Bytes, patience: Duration) -> Attempt {
-        use propose_answer::Result as Answer;
-        let mut client = match self.line(leader) {
-            Ok(client) => client,
-            Err(status) => return Attempt::Refused(status.message().to_owned()),
-        };
-        let mut request = Request::new(proto::ProposeRequest {
-            target: Some(running.place.target(id)),
-            command: command.clone(),
-            patience: patience.as_millis() as u64,
-        });
-        request.set_timeout(patience);
-        let status = match timeout(patience, client.propose(request)).await {
-            Err(_) => return Attempt::Unknown("the leader did not answer in time".into()),
-            Ok(Err(status)) => status,
-            Ok(Ok(answer)) => {
-                return match answer.into_inner().result {
-                    Some(Answer::Agreed(agreed)) => match decode_outcome(agreed.outcome) {
-                        Ok(outcome) => Attempt::Agreed(outcome, agreed.index),
-                        Err(illegal) => Attempt::Unknown(format!("the leader's answer cannot be read: {illegal}")),
-                    },
-                    Some(Answer::NotLeader(other)) => Attempt::NotLeader(other.leader),
-                    Some(Answer::Refused(why)) => Attempt::Refused(why),
-                    Some(Answer::Busy(_)) => Attempt::Busy,
-                    Some(Answer::Unknown(why)) => Attempt::Unknown(why),
-                    None => Attempt::Unknown("the leader's answer cannot be read".into()),
-                };
-            }
-        };
-        match status.code() {
-            // Nobody was there to take it.
-            _ if is_refused(&status) => {
-                self.forget_line(leader);
-                Attempt::NotLeader(None)
-            }
-            // Refused before it was looked at.
-            Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated => Attempt::NotLeader(None),
-            _ => {
-                self.forget_line(leader);
-                Attempt::Unknown(format!("the leader could not be asked: {}", status.message()))
-            }
-        }
-    }
-
-    /// Proposes for another node, if its command can be read and its clock be followed.
-    pub(super) async fn lead_for_another(&self, running: &Running, command: Bytes, patience: Duration) -> Attempt {
-        match decode_command(&command) {
-            Ok((id, _)) if id.minted > self.runtime().time() + AHEAD_MILLIS => {
-                Attempt::Refused("the clock of the node that was asked runs ahead of the leader's".into())
-            }
-            Ok(_) => self.lead(running, command, patience).await,
-            Err(illegal) => Attempt::Refused(illegal.to_string()),
-        }
-    }
-
-    /// Proposes as the leader. That includes finding out that this node does not lead.
-    async fn lead(&self, running: &Running, command: Bytes, patience: Duration) -> Attempt {
-        let Ok(_counted) = self.led().try_acquire() else { return Attempt::Busy };
-        #[cfg(feature = "sabotage")]
-        if crate::sabotage::Bug::AcknowledgeBeforeCommit.is_planted() {
-            let raft = running.raft.clone();
-            tokio::spawn(async move { raft.client_write(Command(command)).await });
-            return Attempt::Agreed(Outcome::Done, 0);
-        }
-        let written = match timeout(patience, running.raft.client_write(Command(command))).await {
-            Ok(written) => written,
-            Err(_) => return Attempt::Unknown("most members did not agree in time".into()),
-        };
-        match written {
-            Ok(written) => match written.data {
-                Some(outcome) => Attempt::Agreed(outcome, written.log_id.index),
-                None => Attempt::Unknown("the state machine did not answer".into()),
-            },
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => Attempt::NotLeader(to.leader_id),
-            Err(error) => Attempt::Unknown(error.to_string()),
         }
     }
 
@@ -368,7 +262,7 @@ impl Group {
     }
 
     /// Dials anew next time.
-    fn forget_line(&self, member: &Member) {
+    pub(super) fn forget_line(&self, member: &Member) {
         self.lines().lock().retain(|(known, _)| known != member);
     }
 }

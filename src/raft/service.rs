@@ -14,13 +14,14 @@ use crate::{
     model::NodeId,
     peer::{Calls, MESSAGE_BYTES},
     proto::raft::{
-        self as proto, append_answer, propose_answer,
+        self as proto, append_answer,
         raft_server::{Raft, RaftServer},
         read_index_answer,
         snapshot_piece::Piece,
         transfer_answer,
     },
     raft::{
+        carry::encode_answers,
         codec::{decode_entry, decode_log_id, decode_meta, decode_vote, encode_log_id, encode_vote},
         group::{Group, Running, STARTING},
         off_thread::off_thread,
@@ -28,10 +29,7 @@ use crate::{
         propose::Attempt,
         types::{Snapshot, TypeConfig},
     },
-    wire::{
-        peer::{IllegalMessage, decode_node, encode_node},
-        raft::encode_outcome,
-    },
+    wire::peer::{IllegalMessage, decode_node, encode_node},
 };
 
 /// The service of this node, behind its gate.
@@ -192,20 +190,11 @@ impl Raft for Service {
     }
 
     async fn propose(&self, request: Request<proto::ProposeRequest>) -> Result<Response<proto::ProposeAnswer>, Status> {
-        use propose_answer::{Agreed, Result as Answer};
         let request = request.into_inner();
         let running = self.meant(request.target)?;
         let patience = std::time::Duration::from_millis(request.patience);
-        let result = match self.0.lead_for_another(&running, request.command, patience).await {
-            Attempt::Agreed(outcome, index) => {
-                Answer::Agreed(Agreed { outcome: encode_outcome(outcome) as i32, index })
-            }
-            Attempt::NotLeader(leader) => Answer::NotLeader(proto::NotLeader { leader }),
-            Attempt::Unknown(why) => Answer::Unknown(why),
-            Attempt::Refused(why) => Answer::Refused(why),
-            Attempt::Busy => Answer::Busy(proto::Busy {}),
-        };
-        Ok(Response::new(proto::ProposeAnswer { result: Some(result) }))
+        let commands = std::iter::once(request.command).chain(request.more);
+        Ok(Response::new(encode_answers(self.0.lead_for_another(&running, commands, patience).await)))
     }
 
     async fn read_index(

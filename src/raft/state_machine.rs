@@ -19,7 +19,7 @@ use crate::{
         off_thread::off_thread,
         store::{AppliedStore, LogStore, SnapshotData, Snapshots, StoreError},
         types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
-        view::{Effects, Shared, View},
+        view::{Legible, Shared, View},
     },
 };
 
@@ -55,29 +55,25 @@ impl StateMachine {
     async fn apply_some(&self, entries: Vec<EntryResponder<TypeConfig>>) -> Result<(), io::Error> {
         let Some((last, _)) = entries.last() else { return Ok(()) };
         self.log.durable(last.log_id.index).await?;
-        let (mut view, mut effects) = (View::clone(&self.shared.view()), Effects::default());
-        let mut responders = Vec::with_capacity(entries.len());
+        let (mut legible, mut responders) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
         for (entry, responder) in entries {
-            view.apply(entry, &mut effects)?;
+            legible.push(Legible::read(entry)?);
             responders.push(responder);
         }
-        let meta = view.meta.clone();
-        self.show(view, effects.changes);
-        for (responder, answer) in responders.into_iter().zip(effects.answers) {
+        let (pairs, meta, answers) = self.shared.apply(legible, |changes| self.show(changes));
+        for (responder, answer) in responders.into_iter().zip(answers) {
             if let Some(responder) = responder {
                 responder.send(answer);
             }
         }
         // Behind the answers: the log has it all.
-        Ok(self.applied.add(effects.pairs, meta)?)
+        Ok(self.applied.add(pairs, meta)?)
     }
 
-    fn show(&self, view: View, changes: Vec<AgreedChange>) {
-        self.shared.replace(view, || {
-            if !changes.is_empty() {
-                self.registry.agreed(changes);
-            }
-        });
+    fn show(&self, changes: Vec<AgreedChange>) {
+        if !changes.is_empty() {
+            self.registry.agreed(changes);
+        }
     }
 }
 
@@ -107,7 +103,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
-        let meta = self.shared.view().meta.clone();
+        let meta = self.shared.view().meta;
         Ok((meta.last_log_id, meta.last_membership))
     }
 
@@ -142,9 +138,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             Ok(state)
         });
         let state = written.await??;
-        self.applied.clone().replace(state.clone(), meta.clone()).await?;
+        self.applied.replace(meta.last_log_id)?;
         let changes = self.shared.view().state.differences(&state);
-        self.show(View { state, meta: meta.clone() }, changes);
+        self.shared.replace(View { state, meta: meta.clone() }, || self.show(changes));
         Ok(())
     }
 
@@ -155,7 +151,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
 /// Writes a snapshot of the state as it was when this was made.
 pub struct SnapshotBuilder {
-    view: Arc<View>,
+    view: View,
     applied: Arc<AppliedStore>,
     snapshots: Snapshots,
 }
@@ -164,12 +160,13 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotData>, io::Error> {
-        let applied = self.applied.clone();
-        off_thread(move || applied.write()).await??;
-        // What a snapshot covers may be purged from the log.
-        self.applied.settle().await?;
-        let (view, snapshots) = (self.view.clone(), self.snapshots.clone());
-        let (meta, snapshot) = off_thread(move || snapshots.write(&view.state, &view.meta)).await??;
+        let (view, snapshots, applied) = (self.view.clone(), self.snapshots.clone(), self.applied.clone());
+        let written = off_thread(move || {
+            let (meta, snapshot) = snapshots.write(&view.state, &view.meta)?;
+            applied.forget(meta.last_log_id)?;
+            Ok::<_, StoreError>((meta, snapshot))
+        });
+        let (meta, snapshot) = written.await??;
         Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot })
     }
 }

@@ -1,9 +1,9 @@
 //! What is agreed on up to an entry, how entries change it, and the newest of it for everybody.
 //!
 //! Promises: the same entries make the same view, whether they are applied as they come or again at a start; an entry that
-//! cannot be read changes nothing that anybody sees. Never writes and never waits for a disk.
+//! cannot be read changes nothing that anybody sees, nor do those that come with it. Never writes and never waits for a disk.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use openraft::EntryPayload;
 use parking_lot::RwLock;
@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use crate::{
     agreed::{Pair, State},
-    model::{AgreedChange, Outcome},
-    raft::types::{Command, Entry, LogId, SnapshotMeta, StoredMembership},
+    model::{AgreedChange, Outcome, Proposal, ProposalId},
+    raft::types::{Entry, LogId, Membership, SnapshotMeta, StoredMembership},
     wire::raft::decode_command,
 };
 
@@ -34,30 +34,54 @@ pub(super) struct Effects {
     pub(super) answers: Vec<Option<Outcome>>,
 }
 
+/// An entry that was read.
+pub(super) struct Legible {
+    at: LogId,
+    what: What,
+}
+
+enum What {
+    Nothing,
+    Members(Membership),
+    Command(ProposalId, Box<Proposal>),
+}
+
+impl Legible {
+    /// Reads an entry.
+    pub(super) fn read(entry: Entry) -> io::Result<Self> {
+        let at = entry.log_id;
+        let what = match entry.payload {
+            EntryPayload::Blank => What::Nothing,
+            EntryPayload::Membership(members) => What::Members(members),
+            EntryPayload::Normal(command) => {
+                let (id, proposal) = decode_command(&command.0).map_err(|error| {
+                    io::Error::other(format!("entry {at} of the log says what this program cannot read: {error}"))
+                })?;
+                What::Command(id, Box::new(proposal))
+            }
+        };
+        Ok(Self { at, what })
+    }
+}
+
 impl View {
     /// Does what an entry says.
-    pub(super) fn apply(&mut self, entry: Entry, effects: &mut Effects) -> io::Result<()> {
-        let answer = match entry.payload {
-            EntryPayload::Blank => None,
-            EntryPayload::Membership(membership) => {
-                self.meta.last_membership = StoredMembership::new(Some(entry.log_id), membership);
+    pub(super) fn apply(&mut self, entry: Legible, effects: &mut Effects) {
+        let answer = match entry.what {
+            What::Nothing => None,
+            What::Members(members) => {
+                self.meta.last_membership = StoredMembership::new(Some(entry.at), members);
                 None
             }
-            EntryPayload::Normal(command) => Some(self.command(&command, entry.log_id, effects)?),
+            What::Command(id, proposal) => {
+                let mut applied = self.state.apply(&id, *proposal);
+                effects.changes.append(&mut applied.changes);
+                effects.pairs.append(&mut applied.pairs);
+                Some(applied.outcome)
+            }
         };
-        self.meta.last_log_id = Some(entry.log_id);
+        self.meta.last_log_id = Some(entry.at);
         effects.answers.push(answer);
-        Ok(())
-    }
-
-    fn command(&mut self, command: &Command, at: LogId, effects: &mut Effects) -> io::Result<Outcome> {
-        let unreadable =
-            |error| io::Error::other(format!("entry {at} of the log says what this program cannot read: {error}"));
-        let (id, proposal) = decode_command(&command.0).map_err(unreadable)?;
-        let mut applied = self.state.apply(&id, proposal);
-        effects.changes.append(&mut applied.changes);
-        effects.pairs.append(&mut applied.pairs);
-        Ok(applied.outcome)
     }
 
     fn index(&self) -> u64 {
@@ -68,7 +92,8 @@ impl View {
 /// What is applied at the moment, for everybody.
 #[derive(Debug)]
 pub struct Shared {
-    view: RwLock<Arc<View>>,
+    /// Changed in place: a copy that is kept makes each change copy what it touches.
+    view: RwLock<View>,
     /// Up to which entry the registry shows it; 0 for none.
     shown: watch::Sender<u64>,
 }
@@ -76,24 +101,46 @@ pub struct Shared {
 impl Shared {
     pub(super) fn new(view: View) -> Self {
         let shown = watch::Sender::new(view.index());
-        Self { view: RwLock::new(Arc::new(view)), shown }
+        Self { view: RwLock::new(view), shown }
     }
 
     /// Returns once the registry shows it up to an entry.
     pub async fn shown(&self, index: u64) {
+        // Most ask when it is, and a subscription is not for nothing.
+        if *self.shown.borrow() >= index {
+            return;
+        }
         // The sender lives as long as this.
         let _ = self.shown.subscribe().wait_for(|shown| *shown >= index).await;
     }
 
-    /// As it is now; never waits for what is being applied.
-    pub fn view(&self) -> Arc<View> {
+    /// As it is now. Waits while some entries are applied, which takes milliseconds at the most.
+    pub fn view(&self) -> View {
         self.view.read().clone()
+    }
+
+    /// Does what entries say; `show` is given what changed and returns once the registry shows it. What there is for the
+    /// disk, and the answers.
+    pub(super) fn apply(
+        &self,
+        entries: Vec<Legible>,
+        show: impl FnOnce(Vec<AgreedChange>),
+    ) -> (Vec<Pair>, SnapshotMeta, Vec<Option<Outcome>>) {
+        let mut effects = Effects::default();
+        let meta = {
+            let mut view = self.view.write();
+            entries.into_iter().for_each(|entry| view.apply(entry, &mut effects));
+            view.meta.clone()
+        };
+        show(effects.changes);
+        self.shown.send_replace(meta.last_log_id.map_or(0, |last| last.index));
+        (effects.pairs, meta, effects.answers)
     }
 
     /// This is what is applied from now on; `show` returns once the registry shows it.
     pub(super) fn replace(&self, view: View, show: impl FnOnce()) {
         let index = view.index();
-        *self.view.write() = Arc::new(view);
+        *self.view.write() = view;
         show();
         self.shown.send_replace(index);
     }

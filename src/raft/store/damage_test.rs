@@ -74,10 +74,18 @@ async fn a_database_that_was_emptied_or_cut_off_is_not_taken_for_a_new_one() {
 #[tokio::test]
 async fn what_is_missing_or_unknown_is_named() {
     let (_dir, place) = used().await;
-    fs::write(place.join("format"), [&[2][..], &crc32fast::hash(&[2]).to_be_bytes()].concat()).expect("writes");
+    let format = |version: u8| [&[version][..], &crc32fast::hash(&[version]).to_be_bytes()].concat();
+    fs::write(place.join("format"), format(3)).expect("writes");
     let error = Store::open(&place).err().expect("is of another version");
-    assert!(matches!(error, StoreError::Version { version: 2, .. }), "{error}");
-    assert!(error.to_string().contains("version 2"), "{error}");
+    assert!(matches!(error, StoreError::Version { version: 3, .. }), "{error}");
+    assert!(error.to_string().contains("version 3"), "{error}");
+    fs::write(place.join("format"), format(1)).expect("writes");
+    drop(Store::open(&place).expect("opens"));
+    assert_eq!(
+        fs::read(place.join("format")).expect("reads"),
+        format(2),
+        "a program of version 1 must not read it now"
+    );
     flip(&place.join("format"), 3);
     assert!(damage(&place).contains("format"));
     for (name, says) in [("format", "format"), ("witness", "witness")] {

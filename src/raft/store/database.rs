@@ -37,8 +37,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is tried while somebody has it open, and after how long: a run before this one may be ending.
 const TRIES: u32 = 200;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-/// Of the directory as a whole.
-const FORMAT: u8 = 1;
+/// Of the directory as a whole. One of an older version is of this one from its first start on.
+const FORMAT: u8 = 2;
+const OLDEST: u8 = 1;
 
 const FORMAT_NAME: &str = "format";
 const WITNESS_NAME: &str = "witness";
@@ -126,10 +127,7 @@ fn make(dir: &Path, beside: &Path, patience: Duration) -> Result<(), StoreError>
     drop(open_sled(dir, &path, patience)?);
     sync_all(beside, &path)?;
     witness(beside, &[])?;
-    files::replace(beside, FORMAT_NAME, |file| {
-        let crc = crc32fast::hash(&[FORMAT]).to_be_bytes();
-        io::Write::write_all(file, &[&[FORMAT], &crc[..]].concat())
-    })?;
+    write_format(beside)?;
     fs::rename(beside, dir).map_err(|cause| StoreError::io(dir, cause))?;
     match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => files::sync(parent),
@@ -167,10 +165,18 @@ fn check_format(dir: &Path) -> Result<(), StoreError> {
     match bytes.split_first() {
         Some((version, crc)) if crc == crc32fast::hash(&[*version]).to_be_bytes() => match *version {
             FORMAT => Ok(()),
+            OLDEST..FORMAT => write_format(dir),
             version => Err(StoreError::Version { path, version }),
         },
         _ => Err(StoreError::damaged(dir, format!("the file {FORMAT_NAME} is not as it was written"))),
     }
+}
+
+fn write_format(dir: &Path) -> Result<(), StoreError> {
+    files::replace(dir, FORMAT_NAME, |file| {
+        let crc = crc32fast::hash(&[FORMAT]).to_be_bytes();
+        io::Write::write_all(file, &[&[FORMAT], &crc[..]].concat())
+    })
 }
 
 fn witness(dir: &Path, bytes: &[u8]) -> Result<(), StoreError> {

@@ -237,11 +237,11 @@ impl LogStore {
             let marks = &self.inner.newest.lock().marks;
             (marks.committed, marks.purged)
         };
-        let Some(committed) = committed.filter(|committed| Some(*committed) > last) else { return Ok(Vec::new()) };
         if let Some(purged) = purged.filter(|purged| Some(*purged) > last) {
             let last = last.map_or("nothing".to_owned(), |last| last.to_string());
             return Err(StoreError::damaged(self.dir(), format!("it has applied {last}, and purged up to {purged}")));
         }
+        let Some(committed) = committed.filter(|committed| Some(*committed) > last) else { return Ok(Vec::new()) };
         self.read(last.map_or(0, |last| last.index + 1), committed.index + 1, usize::MAX)
     }
 

@@ -113,9 +113,8 @@ pub(super) fn encode_witness(marks: &Marks) -> Vec<u8> {
     bytes
 }
 
-/// Compares what is there with what was kept apart. `applied` is the last entry that was applied, `snapshot` that of the
-/// newest snapshot.
-pub(super) fn check_witness(disk: &dyn Disk, marks: &Marks, others: [Option<LogId>; 2]) -> Result<(), StoreError> {
+/// Compares what is there with what was kept apart. `applied` is the last entry that was applied.
+pub(super) fn check_witness(disk: &dyn Disk, marks: &Marks, applied: Option<LogId>) -> Result<(), StoreError> {
     let witness = disk.witnessed()?;
     let Some((version, mut rest)) = witness.split_first() else { return Ok(()) };
     if *version != record::VERSION {
@@ -132,7 +131,7 @@ pub(super) fn check_witness(disk: &dyn Disk, marks: &Marks, others: [Option<LogI
     }
     if !rest.is_empty() {
         let certain = decode_log_id(proto::LogId::decode_length_delimited(&mut rest).map_err(unreadable)?);
-        let reached = others.into_iter().chain([marks.last()]).max().flatten();
+        let reached = applied.max(marks.last());
         if reached < Some(certain) {
             let now = reached.map_or("nothing".to_owned(), |id| id.to_string());
             return Err(StoreError::damaged(disk.dir(), format!("it had the log up to {certain} and has {now}")));

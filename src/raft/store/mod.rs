@@ -19,6 +19,9 @@ mod marks;
 mod medium;
 #[cfg(test)]
 pub(in crate::raft) mod memory;
+mod older;
+#[cfg(test)]
+mod older_test;
 mod record;
 mod snapshot_file;
 mod snapshots;
@@ -44,7 +47,7 @@ pub use crate::raft::{
 };
 use crate::raft::{
     store::disk::{Disk, Tree},
-    view::Effects,
+    view::{Effects, Legible},
 };
 
 /// An open store. It is closed when this, the log and the state machine are dropped; only then it can be opened again.
@@ -80,18 +83,14 @@ impl Store {
 
     fn on(disk: Arc<dyn Disk>, snapshots: &Path) -> Result<Self, StoreError> {
         let marks = marks::load(&*disk)?;
-        let snapshots = Snapshots::open(snapshots)?;
+        let (snapshots, mut view) = Snapshots::open(snapshots)?;
+        older::adopt(&*disk, &snapshots, &mut view)?;
         let applied = AppliedStore::new(disk.clone());
-        let (state, meta) = applied.load(&snapshots)?;
-        let snapshot = snapshots.newest().and_then(|(meta, _)| meta.last_log_id);
-        marks::check_witness(&*disk, &marks, [meta.last_log_id, snapshot])?;
+        applied.load(&mut view)?;
+        marks::check_witness(&*disk, &marks, view.meta.last_log_id)?;
         let log = LogStore::new(disk.clone(), marks);
         while log.delete_some()? {}
-        let mut view = View { state, meta };
-        // Raft installs a snapshot that is newer first, and what was to be applied to before it may be purged.
-        if view.meta.last_log_id >= snapshot {
-            catch_up(&log, &applied, &mut view)?;
-        }
+        catch_up(&log, &applied, &mut view)?;
         let shared = Arc::new(Shared::new(view));
         Ok(Self { disk, log, snapshots, applied: Arc::new(applied), shared })
     }
@@ -133,7 +132,8 @@ impl Store {
 fn catch_up(log: &LogStore, applied: &AppliedStore, view: &mut View) -> Result<(), StoreError> {
     let mut effects = Effects::default();
     for entry in log.committed_after(view.meta.last_log_id)? {
-        view.apply(entry, &mut effects).map_err(|error| StoreError::io(log.dir(), error))?;
+        let entry = Legible::read(entry).map_err(|error| StoreError::io(log.dir(), error))?;
+        view.apply(entry, &mut effects);
     }
     applied.add(effects.pairs, view.meta.clone())
 }

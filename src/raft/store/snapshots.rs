@@ -22,6 +22,7 @@ use crate::{
     raft::{
         store::{StoreError, files, snapshot_file},
         types::{LogId, SnapshotMeta},
+        view::View,
     },
     runtime::durable,
 };
@@ -117,8 +118,8 @@ struct Inner {
 }
 
 impl Snapshots {
-    /// Opens the directory and reads the newest snapshot, to be certain that it can be read.
-    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+    /// Opens the directory and reads the newest snapshot; of nothing when there is none.
+    pub(super) fn open(dir: &Path) -> Result<(Self, View), StoreError> {
         let failed = |cause| StoreError::io(dir, cause);
         fs::create_dir_all(dir).map_err(failed)?;
         for entry in fs::read_dir(dir).map_err(failed)? {
@@ -129,16 +130,15 @@ impl Snapshots {
                 fs::remove_file(&path).map_err(failed)?;
             }
         }
-        let newest = match names(dir).map_err(failed)?.last() {
-            Some(name) => {
-                let data = SnapshotData::open(&dir.join(name)).map_err(failed)?;
-                let (_, meta) = data.load(&dir.join(name).display().to_string())?;
-                Some((meta, data))
-            }
-            None => None,
-        };
+        let (mut newest, mut view) = (None, View::default());
+        if let Some(name) = names(dir).map_err(failed)?.last() {
+            let data = SnapshotData::open(&dir.join(name)).map_err(failed)?;
+            let (state, meta) = data.load(&dir.join(name).display().to_string())?;
+            newest = Some((meta.clone(), data));
+            view = View { state, meta };
+        }
         let inner = Inner { dir: dir.to_owned(), newest: Mutex::new(newest), received: AtomicU64::new(0) };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok((Self { inner: Arc::new(inner) }, view))
     }
 
     /// The newest one.
@@ -167,12 +167,6 @@ impl Snapshots {
             let _ = fs::remove_file(dir.join(old));
         }
         Ok((meta.clone(), data))
-    }
-
-    /// The state of the snapshot that ends with an entry.
-    pub(super) fn read(&self, last: Option<LogId>) -> Result<(State, SnapshotMeta), StoreError> {
-        let path = self.inner.dir.join(name(last));
-        read_snapshot(&path)
     }
 
     /// Where a snapshot that comes from another node is put. May wait for the disk.

@@ -16,12 +16,13 @@ use tempfile::TempDir;
 
 use super::{memory::MemoryDisk, *};
 use crate::{
+    agreed::State,
     model::{
         AgreedChange, Instance, Namespace, NamespaceOperation, NodeId, PersistentOperation, Proposal, ProposalId,
         ServiceKey,
     },
     raft::types::{Command, Entry, LeaderId, LogId, TypeConfig, Vote},
-    wire::raft::encode_command,
+    wire::raft::{decode_command, encode_command},
 };
 
 fn command(number: u64, proposal: &Proposal) -> Command {
@@ -156,6 +157,9 @@ async fn what_is_purged_behind_readers_leaves_no_hole() {
     for first in (0..6_000).step_by(500) {
         append(&mut log, entries(1, first..first + 500)).await;
     }
+    let mut machine = machine(&store);
+    apply(&mut machine, entries(1, 0..6_000)).await;
+    machine.get_snapshot_builder().await.build_snapshot().await.expect("is written");
     let mut reader = log.get_log_reader().await;
     let reads = tokio::spawn(async move {
         loop {
@@ -172,7 +176,7 @@ async fn what_is_purged_behind_readers_leaves_no_hole() {
     }
     assert_eq!(reads.await.expect("reads").last(), Some(&5_999));
     // Whatever was not deleted yet is by the next start.
-    drop((log, store));
+    drop((log, machine, store));
     let store = Store::open(&place).expect("opens");
     let found = store.log().try_get_log_entries(0..).await.expect("reads");
     assert_eq!((found.len(), found[0].log_id.index), (399, 5_601));
@@ -207,29 +211,71 @@ async fn a_start_applies_again_what_the_state_on_the_disk_lacks() {
     apply(&mut machine, entries(1, 0..700)).await;
     // What is on the disk is of an entry in between, and the mark goes with the next barrier.
     append(&mut log, entries(1, 1_500..1_501)).await;
-    let kept = |disk: &MemoryDisk| record::read(disk, Tree::State, &[0]).expect("reads");
-    assert!(kept(&disk).is_some(), "there are enough changes to be written");
+    assert_eq!(steps(&disk).len(), 1, "there are enough changes to be written");
     let cut = disk.after_power_cut();
-    let before = kept(&cut);
     let again = Store::in_memory(&cut, dir.path()).expect("opens").shared().view();
     assert_eq!(again.meta.last_log_id.map(|last| last.index), Some(1_399), "all that is certainly agreed on");
     apply(&mut machine, entries(1, 700..1_400)).await;
     assert_eq!(again.state.hash(), store.shared().view().state.hash());
-    assert_ne!(kept(&cut), before, "what was applied again is written as what was applied first");
+    assert_eq!(steps(&cut).len(), 2, "what was applied again is written as what was applied first");
+}
+
+/// The last entries of the steps that are on a disk.
+fn steps(disk: &MemoryDisk) -> Vec<u64> {
+    let mut steps = Vec::new();
+    record::each(disk, Tree::State, &[], None, &mut |key, _| {
+        steps.push(u64::from_be_bytes(key[1..].try_into().expect("an index")));
+        std::ops::ControlFlow::Continue(())
+    })
+    .expect("reads");
+    steps
 }
 
 #[tokio::test]
-async fn what_is_purged_is_in_the_state_on_the_disk() {
+async fn steps_lead_on_from_a_snapshot_and_none_is_missed() {
+    let (dir, disk, store) = in_memory();
+    let mut machine = machine(&store);
+    apply(&mut machine, entries(1, 0..512)).await;
+    // The snapshot is of an entry in the middle of the second step.
+    apply(&mut machine, entries(1, 512..600)).await;
+    let mut builder = machine.get_snapshot_builder().await;
+    apply(&mut machine, entries(1, 600..1_112)).await;
+    apply(&mut machine, entries(1, 1_112..1_624)).await;
+    let written = steps(&disk);
+    builder.build_snapshot().await.expect("is written");
+    let (gone, left): (Vec<u64>, Vec<u64>) = written.iter().partition(|last| **last < 600);
+    assert!(!gone.is_empty() && left.len() > 1, "{written:?}");
+    assert_eq!(steps(&disk), left, "what the snapshot has is gone");
+    let again = Store::in_memory(&disk, dir.path()).expect("opens").shared().view();
+    let mut expected = State::default();
+    let until = *left.last().expect("a step");
+    for entry in entries(1, 0..until + 1) {
+        let EntryPayload::Normal(command) = entry.payload else { unreachable!("all of them say something") };
+        let (id, proposal) = decode_command(&command.0).expect("is legal");
+        expected.apply(&id, proposal);
+    }
+    assert_eq!((again.state.hash(), again.meta.last_log_id.map(|last| last.index)), (expected.hash(), Some(until)));
+    let step = |index: u64| [&[2][..], &index.to_be_bytes()].concat();
+    record::write(&disk, Tree::State, [(step(left[0]), None)]).expect("removes");
+    let error = Store::in_memory(&disk, dir.path()).err().expect("a step is missing").to_string();
+    assert!(error.contains(&format!(".{}", left[0])), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_purged_is_in_a_snapshot() {
     let (dir, disk, store) = in_memory();
     let (mut log, mut machine) = (store.log(), machine(&store));
     append(&mut log, entries(1, 0..10)).await;
     apply(&mut machine, entries(1, 0..10)).await;
-    assert!(record::read(&disk, Tree::State, &[0]).expect("reads").is_none(), "a few changes wait for more");
+    assert!(steps(&disk).is_empty(), "a few changes wait for more");
     machine.get_snapshot_builder().await.build_snapshot().await.expect("is written");
     log.purge(LogId::new(LeaderId::new(1, 1), 9)).await.expect("purges");
-    std::fs::remove_dir_all(dir.path()).expect("is there");
-    let again = Store::in_memory(&disk.after_power_cut(), dir.path()).expect("opens").shared().view();
+    let cut = disk.after_power_cut();
+    let again = Store::in_memory(&cut, dir.path()).expect("opens").shared().view();
     assert_eq!(again.state.hash(), store.shared().view().state.hash());
+    std::fs::remove_dir_all(dir.path()).expect("is there");
+    let error = Store::in_memory(&disk, dir.path()).err().expect("the snapshot is missing").to_string();
+    assert!(error.contains("purged up to"), "{error}");
 }
 
 #[tokio::test]
@@ -261,7 +307,7 @@ async fn an_entry_that_cannot_be_read_stops_applying_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_installation_that_was_cut_off_begins_again() {
+async fn a_snapshot_that_came_takes_the_place_of_all_before() {
     let (dir, disk) = (tempfile::tempdir().expect("a directory"), MemoryDisk::default());
     let store = Store::in_memory(&disk, &dir.path().join("leader")).expect("opens");
     let mut leader = machine(&store);
@@ -278,15 +324,19 @@ async fn an_installation_that_was_cut_off_begins_again() {
     follower.install_snapshot(&sent.meta, receiving.finish()).await.expect("installs");
     assert_eq!(shown.0.lock().len(), 1 + 1 + 300, "one namespace comes and goes, then instances come");
     let hash = store.shared().view().state.hash();
-    // Cut off in the middle of the replacement.
-    let last = sent.meta.last_log_id.as_ref().map(crate::raft::codec::encode_log_id).expect("is of an entry");
-    let mark = prost::Message::encode_to_vec(&last).into();
-    record::write(&disk, Tree::Meta, [(b"installing".to_vec(), Some(mark))]).expect("writes");
-    record::remove(&disk, Tree::State, &[], None, 50).expect("removes");
-    let again = Store::in_memory(&disk, &place).expect("opens");
-    assert_eq!(again.shared().view().state.hash(), hash);
-    let again = Store::in_memory(&disk, &place).expect("opens");
-    assert_eq!((again.shared().view().state.hash(), again.shared().view().meta.clone()), (hash, sent.meta));
+    apply(&mut follower, entries(1, 300..812)).await;
+    let hash_after = store.shared().view().state.hash();
+    let again = Store::in_memory(&disk, &place).expect("opens").shared().view();
+    assert_eq!(again.state.hash(), hash_after, "what came behind it leads on from it");
+    // Cut off before what it replaces was removed.
+    record::remove(&disk, Tree::State, &[], None, usize::MAX).expect("removes");
+    let older = [&[2][..], &7u64.to_be_bytes()].concat();
+    record::write(&disk, Tree::State, [(older, Some(Bytes::from_static(b"of another history")))]).expect("writes");
+    for _ in 0..2 {
+        let again = Store::in_memory(&disk, &place).expect("opens").shared().view();
+        assert_eq!((again.state.hash(), again.meta.clone()), (hash, sent.meta.clone()));
+    }
+    assert!(steps(&disk).is_empty());
 }
 
 #[tokio::test]
