@@ -93,6 +93,16 @@ impl Kind {
         }
     }
 
+    /// How often it is done while the rarest of its lane is done once: machines fail more often than disks, and one more often
+    /// than all.
+    pub fn frequency(self) -> usize {
+        match self {
+            Self::KillFollower | Self::KillLeader | Self::Terminate | Self::Pause => 3,
+            Self::CutOff | Self::OneWay | Self::ConnectionStorm | Self::EmptiedDisk | Self::SlowRestart => 2,
+            _ => 1,
+        }
+    }
+
     /// Whether it needs a library before the node's C library.
     pub fn needs_shim(self) -> bool {
         matches!(self, Self::ClockJump | Self::FullDisk | Self::FailingSync)

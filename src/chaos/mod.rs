@@ -24,7 +24,7 @@ mod verdict;
 mod watch;
 
 use std::{
-    fs,
+    fs, iter,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -208,10 +208,11 @@ async fn inject_all(
 }
 
 async fn inject_lane(mut injector: Injector, kinds: Vec<Kind>, until: Instant) -> Result<()> {
-    let mut round = Vec::new();
+    // Each once, and then each as often as its frequency says.
+    let mut round = kinds.clone();
     while !kinds.is_empty() && Instant::now() < until {
         if round.is_empty() {
-            round.clone_from(&kinds);
+            round = kinds.iter().flat_map(|kind| iter::repeat_n(*kind, kind.frequency())).collect();
         }
         let kind = round.swap_remove(injector.chance.below(round.len()));
         injector.inject(kind).await?;
