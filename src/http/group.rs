@@ -40,6 +40,8 @@ struct Member {
     leader: Option<String>,
     /// Milliseconds since most members followed this leader; null for others.
     quorum_ago: Option<u64>,
+    /// Milliseconds since this node last heard a leader that it followed; null if it never did.
+    leader_ago: Option<u64>,
     last: Option<u64>,
     committed: Option<u64>,
     applied: Option<u64>,
@@ -77,6 +79,7 @@ impl From<MemberStatus> for Member {
             term: status.term,
             leader: status.leader,
             quorum_ago: status.quorum_ago,
+            leader_ago: status.leader_ago,
             last: status.last,
             committed: status.committed,
             applied: status.applied,

@@ -151,7 +151,11 @@ pub const ALL: [(&str, Kind, &str); 47] = [
     (HELD_BACK, Kind::Counter, "Removals that the brake held back, each counted once a try"),
     (RAFT_PART, Kind::Gauge, "1 for what this node is to the group of persistent instances"),
     (RAFT_LEADER, Kind::Gauge, "1 when this node leads the group of persistent instances"),
-    (RAFT_HAS_LEADER, Kind::Gauge, "1 when this node knows a leader of the group of persistent instances"),
+    (
+        RAFT_HAS_LEADER,
+        Kind::Gauge,
+        "1 when this node follows a leader of the group of persistent instances, or leads it",
+    ),
     (RAFT_TERM, Kind::Gauge, "The newest term this node knows"),
     (RAFT_INDEX, Kind::Gauge, "Index of the last entry of the log, and up to where it is committed and so on"),
     (RAFT_MEMBERS, Kind::Gauge, "Members of the group of persistent instances, voting or not"),

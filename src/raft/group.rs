@@ -12,7 +12,10 @@ use std::{
 use compact_str::CompactString;
 use openraft::async_runtime::WatchReceiver;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    time::Instant,
+};
 use tonic::service::Routes;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -93,6 +96,8 @@ pub(super) struct Running {
     pub(super) shared: Arc<Shared>,
     pub(super) snapshots: Snapshots,
     pub(super) log: LogStore,
+    /// When a leader last told something that was taken.
+    pub(super) followed: Mutex<Option<Instant>>,
 }
 
 /// What this node is to the group.

@@ -9,6 +9,7 @@ use compact_str::CompactString;
 use openraft::{Config, SnapshotPolicy, async_runtime::WatchReceiver};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -167,7 +168,8 @@ impl Group {
             // There is nobody to wait for.
             raft.trigger().elect(false).await.map_err(|error| error.to_string())?;
         }
-        let running = Arc::new(Running { raft, place, shared, snapshots: store.snapshots(), log: store.log() });
+        let (snapshots, log) = (store.snapshots(), store.log());
+        let running = Arc::new(Running { raft, place, shared, snapshots, log, followed: Mutex::default() });
         self.set_part(Part::Running(running.clone()));
         Ok(running)
     }

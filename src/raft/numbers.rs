@@ -10,9 +10,6 @@ use crate::{
     raft::{Failure, Status},
 };
 
-/// How long ago a leader must have been followed by most members. Its heartbeats are ten times as frequent.
-const FOLLOWED_MILLIS: u64 = 3_000;
-
 /// Shows how the group stands.
 pub fn publish(status: &Status) {
     for part in ["waiting", "member", "broken", "removed"] {
@@ -20,12 +17,9 @@ pub fn publish(status: &Status) {
     }
     let member = status.member.clone().unwrap_or_default();
     let flag = |on: bool| f64::from(u8::from(on));
-    // A leader that most members do not follow any more leads nobody.
-    let alone = member.members.len() > 1
-        && member.role == "leader"
-        && member.quorum_ago.is_none_or(|ago| ago > FOLLOWED_MILLIS);
-    gauge!(names::RAFT_LEADER).set(flag(member.role == "leader" && !alone));
-    gauge!(names::RAFT_HAS_LEADER).set(flag(member.leader.is_some() && !alone));
+    let is_led = member.is_led();
+    gauge!(names::RAFT_LEADER).set(flag(member.role == "leader" && is_led));
+    gauge!(names::RAFT_HAS_LEADER).set(flag(is_led));
     gauge!(names::RAFT_TERM).set(member.term as f64);
     let indexes = [
         ("last", member.last),

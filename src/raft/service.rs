@@ -8,6 +8,7 @@ use std::sync::Arc;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest, VoteRequest,
 };
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming, service::Interceptor, service::interceptor::InterceptedService};
 
 use crate::{
@@ -115,7 +116,11 @@ impl Raft for Service {
             entries: readable(request.entries.into_iter().map(decode_entry).collect())?,
             leader_commit: request.committed.map(decode_log_id),
         };
-        let result = match running.raft.append_entries(rpc).await.map_err(failed)? {
+        let result = running.raft.append_entries(rpc).await.map_err(failed)?;
+        if !matches!(result, AppendEntriesResponse::HigherVote(_)) {
+            *running.followed.lock() = Some(Instant::now());
+        }
+        let result = match result {
             AppendEntriesResponse::Success => Answer::Taken(proto::Taken {}),
             AppendEntriesResponse::PartialSuccess(up_to) => {
                 Answer::Partly(proto::LogIdOrNone { id: up_to.as_ref().map(encode_log_id) })

@@ -33,6 +33,8 @@ pub struct MemberStatus {
     pub leader: Option<String>,
     /// Since when most members followed it, in milliseconds ago; a leader's only.
     pub quorum_ago: Option<Millis>,
+    /// Since when this node was told nothing by a leader that it followed, in milliseconds; none if it never was.
+    pub leader_ago: Option<Millis>,
     /// Index of the last entry of its log.
     pub last: Option<u64>,
     /// Up to where it is committed.
@@ -64,6 +66,17 @@ pub struct OtherStatus {
     pub votes: bool,
     /// Up to where it has the log, as the leader knows.
     pub matched: Option<u64>,
+}
+
+/// How long ago a leader must have been followed by most members, and heard by those. Its heartbeats are ten times as frequent.
+const FOLLOWED_MILLIS: Millis = 3_000;
+
+impl MemberStatus {
+    /// Whether there is a leader that most members follow, or that this node heard of late. One that died is still known.
+    pub fn is_led(&self) -> bool {
+        let ago = if self.role == "leader" { self.quorum_ago } else { self.leader_ago };
+        self.leader.is_some() && (self.members.len() == 1 || ago.is_some_and(|ago| ago <= FOLLOWED_MILLIS))
+    }
 }
 
 impl Group {
@@ -105,6 +118,7 @@ impl Running {
             term: metrics.current_term,
             leader: self.leader().map(|(_, leader)| leader.address.into()),
             quorum_ago: metrics.last_quorum_acked.map(|at| Instant::elapsed(&*at).as_millis() as Millis),
+            leader_ago: self.followed.lock().map(|at| at.elapsed().as_millis() as Millis),
             last: metrics.last_log_index,
             committed: metrics.local_committed.map(|id| id.index),
             applied: view.meta.last_log_id.map(|last| last.index),
@@ -114,5 +128,30 @@ impl Running {
             pairs: view.state.len(),
             members: members.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_that_nobody_hears_is_none() {
+        let other = |id| OtherStatus { id, address: "n:8848".into(), node: NodeId(1), votes: true, matched: None };
+        let follower = MemberStatus {
+            role: "follower",
+            leader: Some("n:8848".into()),
+            leader_ago: Some(100),
+            members: vec![other(1), other(2)],
+            ..MemberStatus::default()
+        };
+        assert!(follower.is_led());
+        assert!(!MemberStatus { leader: None, ..follower.clone() }.is_led());
+        assert!(!MemberStatus { leader_ago: Some(FOLLOWED_MILLIS + 1), ..follower.clone() }.is_led());
+        assert!(!MemberStatus { leader_ago: None, ..follower.clone() }.is_led());
+        let leader = MemberStatus { role: "leader", quorum_ago: Some(100), leader_ago: None, ..follower };
+        assert!(leader.is_led());
+        assert!(!MemberStatus { quorum_ago: Some(FOLLOWED_MILLIS + 1), ..leader.clone() }.is_led());
+        assert!(MemberStatus { quorum_ago: None, members: vec![other(1)], ..leader }.is_led(), "it is all there is");
     }
 }

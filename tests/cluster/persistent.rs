@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::support::{
-    Cluster, DEADLINE, Node, PATIENCE, Ports, Told, all_show, call, client, delete, group, leader, put, read,
+    Cluster, DEADLINE, Node, PATIENCE, Ports, Told, all_show, call, client, delete, group, leader, metric, put, read,
     same_state, subscribe, until,
 };
 
@@ -93,6 +93,10 @@ async fn without_a_majority_persistent_writes_fail_in_time_and_all_else_goes_on(
     let (status, body) = call(&alone.address, "POST", register, "").await.expect("answered");
     assert_eq!((status, alone.ports("own").await), (200, Some(ports([7]))), "{body}");
     assert!(alone.is_ready().await);
+    until("it says that nobody leads", DEADLINE, async || {
+        (metric(&alone.metrics().await, "roster_raft_has_leader", "") == 0.0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
