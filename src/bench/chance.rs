@@ -1,5 +1,7 @@
 //! Repeatable chance: a `SplitMix64` stream. Promises the same numbers for the same seed on every machine. Never secret.
 
+use std::time::Duration;
+
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
@@ -21,6 +23,11 @@ impl Chance {
     /// A number below `bound`, which must not be 0. The bias of the remainder is far below what a load needs.
     pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).expect("below a usize")
+    }
+
+    /// From half of it to half as much again.
+    pub fn around(&mut self, mean: Duration) -> Duration {
+        mean.mul_f64(0.5 + self.below(1_000) as f64 / 1_000.0)
     }
 }
 

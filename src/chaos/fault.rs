@@ -3,10 +3,11 @@
 //! Faults of one lane follow each other; lanes run beside each other, so that a node is killed while the network is cut and
 //! clients storm.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 /// What is done to the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A node that does not lead is killed and started again.
@@ -107,10 +108,9 @@ impl Kind {
     pub fn needs_shim(self) -> bool {
         matches!(self, Self::ClockJump | Self::FullDisk | Self::FailingSync)
     }
+}
 
-    /// As it is asked for.
-    pub fn name(self) -> String {
-        use clap::ValueEnum;
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
+/// As it is asked for and reported.
+pub fn name(of: &impl ValueEnum) -> String {
+    of.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use super::fault::Kind;
 const KEPT: usize = 20;
 
 /// What is promised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Promise {
     /// Callers' histories of persistent instances are linearizable, each acknowledged write being there at the end.
@@ -31,19 +32,6 @@ pub enum Promise {
     Healthy,
     /// Each fault that was asked for happened.
     Covered,
-}
-
-impl Promise {
-    pub const ALL: [Self; 8] = [
-        Self::Linearizable,
-        Self::OneView,
-        Self::NothingVanishes,
-        Self::NeverBack,
-        Self::FinalPush,
-        Self::Bounded,
-        Self::Healthy,
-        Self::Covered,
-    ];
 }
 
 /// A fault that was injected. Times are seconds since the start.

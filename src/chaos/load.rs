@@ -254,8 +254,8 @@ async fn subscribing(mut sdk: Sdk, quiet: CancellationToken) -> Sdk {
 }
 
 async fn pause(sdk: &mut Sdk) {
-    let factor = 0.5 + sdk.chance().below(1_000) as f64 / 1_000.0;
-    sleep(PAUSE.mul_f64(factor)).await;
+    let pause = sdk.chance().around(PAUSE);
+    sleep(pause).await;
 }
 
 /// Where an instance of `beat` is.

@@ -18,7 +18,7 @@ mod picture;
 mod report;
 mod sample;
 mod sdk;
-mod shim;
+pub mod shim;
 mod source;
 mod verdict;
 mod watch;
@@ -156,7 +156,7 @@ async fn break_cluster(args: &ChaosArgs, data: &Path) -> Result<Report> {
     let most = |value: fn(&journal::Sample) -> u64| samples.iter().map(value).max().unwrap_or(0);
     let mut faults = std::collections::BTreeMap::new();
     for one in injected.iter().filter(|one| one.evidence.is_some()) {
-        *faults.entry(one.kind.name()).or_default() += 1;
+        *faults.entry(fault::name(&one.kind)).or_default() += 1;
     }
     Ok(Report {
         verdict: if checks.iter().all(|check| check.kept) { PASSED } else { FAILED },

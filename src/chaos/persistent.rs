@@ -71,7 +71,7 @@ impl Callers {
             if matches!(told, Told::Unknown) {
                 caller = self.histories.caller();
             }
-            sleep(PAUSE.mul_f64(0.5 + chance.below(100) as f64 / 100.0)).await;
+            sleep(chance.around(PAUSE)).await;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    fault::Kind,
+    fault::{Kind, name},
     journal::{Injected, Sample},
     report::Report,
 };
@@ -66,7 +66,7 @@ pub fn draw(report: &Report) -> String {
 }
 
 fn bars(out: &mut String, y: f64, kind: Kind, injected: &[Injected], x: impl Fn(f64) -> f64) {
-    text(out, LEFT - 8.0, y + BAR - 4.0, "end", &kind.name());
+    text(out, LEFT - 8.0, y + BAR - 4.0, "end", &name(&kind));
     for one in injected.iter().filter(|one| one.kind == kind) {
         let (from, until) = (x(one.from), x(one.until));
         let colour = if one.evidence.is_some() { "#c44" } else { "#bbb" };

@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::{
+    fault::name,
     journal::{Injected, Sample},
     picture,
     verdict::Check,
@@ -70,12 +71,12 @@ impl Report {
         for one in &self.injected {
             let evidence = one.evidence.clone().unwrap_or_else(|| "none".into());
             let seconds = |at: f64| format!("{at:.1} s");
-            faults.add_row([one.kind.name(), seconds(one.from), seconds(one.until), one.target.clone(), evidence]);
+            faults.add_row([name(&one.kind), seconds(one.from), seconds(one.until), one.target.clone(), evidence]);
         }
         let mut checks = table(&["PROMISE", "KEPT", ""]);
         for check in &self.checks {
             let kept = if check.kept { "yes" } else { "NO" };
-            checks.add_row([format!("{:?}", check.promise), kept.into(), check.says.join("\n")]);
+            checks.add_row([name(&check.promise), kept.into(), check.says.join("\n")]);
         }
         let did = &self.operations;
         println!("{faults}\n\n{checks}\n");

@@ -75,8 +75,7 @@ impl Sdk {
                 return true;
             }
             self.disconnect();
-            let jitter = 0.5 + self.chance.below(1_000) as f64 / 1_000.0;
-            sleep(pause.mul_f64(jitter)).await;
+            sleep(self.chance.around(pause)).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
         true

@@ -1,6 +1,7 @@
 //! A library before the C library of each node, by which disks break and clocks jump while the node runs.
 //!
 //! Its source is part of this program and is built where it is needed, by `rustc`; without that these faults cannot be done.
+//! Tests break disks with it too, and build libraries of their own around `shim/real.rs`.
 //! What is to go wrong stands in a page of memory that node and chaos share, so that asking for it costs nothing.
 
 use std::{
@@ -12,7 +13,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-const SOURCE: &str = include_str!("shim/source.rs");
+const SOURCES: [(&str, &str); 2] =
+    [("shim.rs", include_str!("shim/source.rs")), ("real.rs", include_str!("shim/real.rs"))];
 /// Names of the variables by which the library is told its page, and below which directory the disk breaks.
 const PAGE: &str = "CHAOS_PAGE";
 const ROOT: &str = "CHAOS_ROOT";
@@ -20,6 +22,7 @@ const ROOT: &str = "CHAOS_ROOT";
 /// What goes wrong in a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
+    /// Nothing any more.
     Nothing,
     /// What would take space is refused.
     Full,
@@ -29,14 +32,22 @@ pub enum Wrong {
     Clock(i64),
 }
 
-/// The library, if it can be built here.
+/// The library, if it can be built here, in a directory.
 pub fn build(dir: &Path) -> Result<PathBuf> {
-    let (source, library) = (dir.join("shim.rs"), dir.join("shim.so"));
-    fs::write(&source, SOURCE)?;
+    for (name, text) in SOURCES {
+        fs::write(dir.join(name), text)?;
+    }
+    compile(&dir.join("shim.rs"), dir)
+}
+
+/// Builds a library that stands before the C library and puts it into a directory.
+pub fn compile(source: &Path, dir: &Path) -> Result<PathBuf> {
+    let library = dir.join("shim.so");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     let built = Command::new(&rustc)
         .args(["--edition", "2024", "--cap-lints", "allow", "--crate-type", "cdylib", "-C", "panic=abort", "-o"])
-        .args([&library, &source])
+        .arg(&library)
+        .arg(source)
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("{rustc} cannot be run"))?;
@@ -53,6 +64,7 @@ pub struct Shim {
 }
 
 impl Shim {
+    /// Nothing goes wrong yet; the disk is to break below `root` only.
     pub fn new(library: &Path, page: PathBuf, root: PathBuf) -> Result<Self> {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&page)?;
         file.write_all_at(&[0; 24], 0)?;
@@ -64,6 +76,7 @@ impl Shim {
         command.env("LD_PRELOAD", &self.library).env(PAGE, &self.page).env(ROOT, &self.root);
     }
 
+    /// Has this go wrong from now on, and nothing else.
     pub fn set(&self, wrong: Wrong) -> Result<()> {
         let (what, how) = match wrong {
             Wrong::Nothing => (0_i64, 0),

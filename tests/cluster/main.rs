@@ -11,8 +11,6 @@ mod loading;
 mod members;
 mod one_list;
 mod persistent;
-#[path = "../support/preload/mod.rs"]
-mod preload;
 mod reborn;
 mod refused;
 mod rolling;

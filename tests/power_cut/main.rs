@@ -6,8 +6,6 @@
 //! same, but for the timing of threads.
 
 mod chance;
-#[path = "../support/preload/mod.rs"]
-mod preload;
 mod promises;
 mod trace;
 mod writer;
@@ -15,9 +13,11 @@ mod writer;
 use std::{env, fs, path::Path, process::Command};
 
 use chance::Chance;
+use roster::chaos::shim;
 use tempfile::TempDir;
 use trace::Files;
 
+const SHIM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/power_cut/shim.rs");
 const ROOT: &str = "SHIM_ROOT";
 const SEED: &str = "ROSTER_POWER_CUT_SEED";
 const CUTS: &str = "ROSTER_POWER_CUTS";
@@ -38,7 +38,7 @@ fn written(dir: &Path, seed: u64) -> (String, Vec<u8>) {
     fs::create_dir(&root).expect("a directory");
     let done = Command::new(env::current_exe().expect("this test"))
         .args(["--exact", "writes_until_it_is_done", "--ignored", "--nocapture"])
-        .env("LD_PRELOAD", preload::built("power_cut/shim.rs", dir))
+        .env("LD_PRELOAD", shim::compile(Path::new(SHIM), dir).expect("a library"))
         .env(ROOT, &root)
         .env("SHIM_TRACE", &trace)
         .env(SEED, seed.to_string())

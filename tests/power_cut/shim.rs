@@ -4,7 +4,7 @@
 //! of the C library. Syncs are noted and not done. `sync_file_range` is no sync and is left alone.
 
 #[macro_use]
-#[path = "../support/preload/real.rs"]
+#[path = "../../src/chaos/shim/real.rs"]
 mod real;
 
 use std::{

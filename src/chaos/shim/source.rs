@@ -1,7 +1,10 @@
 //! Not a part of the program: see `shim.rs`. What goes wrong stands in a page: what, how much, and how often it did.
 
+#[macro_use]
+mod real;
+
 use std::{
-    ffi::{CStr, c_char, c_int, c_long, c_void},
+    ffi::{c_int, c_long, c_void},
     sync::{
         OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
@@ -29,20 +32,8 @@ pub struct Time {
 }
 
 unsafe extern "C" {
-    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn mmap(at: *mut c_void, length: usize, access: c_int, how: c_int, file: c_int, from: i64) -> *mut c_void;
     fn __errno_location() -> *mut c_int;
-}
-
-/// The function of the C library that one here stands before.
-macro_rules! real {
-    ($name:literal, $type:ty) => {{
-        static REAL: OnceLock<usize> = OnceLock::new();
-        let next = std::ptr::without_provenance_mut(usize::MAX);
-        let name: &CStr = $name;
-        let address = *REAL.get_or_init(|| unsafe { dlsym(next, name.as_ptr()) } as usize);
-        unsafe { std::mem::transmute::<usize, $type>(address) }
-    }};
 }
 
 fn page() -> Option<&'static Page> {

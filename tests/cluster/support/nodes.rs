@@ -8,6 +8,7 @@ use std::{
     sync::atomic::{AtomicU16, Ordering::Relaxed},
 };
 
+use roster::chaos::shim::{Shim, Wrong};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -51,7 +52,7 @@ pub struct Launch {
     pub peers: String,
     pub data: PathBuf,
     pub more: Vec<String>,
-    /// A library before its C library, which breaks its disk while [`Node::break_disk`] says so.
+    /// A library before its C library, by which its disk breaks.
     pub preloaded: Option<PathBuf>,
 }
 
@@ -59,18 +60,21 @@ pub struct Launch {
 pub struct Node {
     pub address: String,
     pub launch: Launch,
+    shim: Option<Shim>,
     child: Child,
 }
 
 impl Node {
     pub fn start(launch: Launch) -> Self {
-        let child = spawn(&launch);
-        Self { address: format!("127.0.0.1:{}", launch.port), launch, child }
+        let (page, root) = (launch.data.with_extension("page"), launch.data.join("raft"));
+        let shim = launch.preloaded.as_ref().map(|library| Shim::new(library, page, root).expect("a page"));
+        let child = spawn(&launch, shim.as_ref());
+        Self { address: format!("127.0.0.1:{}", launch.port), launch, shim, child }
     }
 
     /// Starts it again where it was.
     pub fn start_again(&mut self) {
-        self.child = spawn(&self.launch);
+        self.child = spawn(&self.launch, self.shim.as_ref());
     }
 
     pub fn pid(&self) -> u32 {
@@ -134,12 +138,8 @@ impl Node {
     }
 
     /// Has what the group keeps on its disk fail in this way from now on.
-    pub fn break_disk(&self, how: &str) {
-        fs::write(fault_file(&self.launch.data), how).expect("writes");
-    }
-
-    pub fn mend_disk(&self) {
-        fs::remove_file(fault_file(&self.launch.data)).expect("it was broken");
+    pub fn break_disk(&self, wrong: Wrong) {
+        self.shim.as_ref().expect("there is a library before it").set(wrong).expect("writes");
     }
 
     pub fn log(&self) -> String {
@@ -151,18 +151,13 @@ fn log_file(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
 
-fn fault_file(data: &Path) -> PathBuf {
-    data.with_extension("fault")
-}
-
-fn spawn(launch: &Launch) -> Child {
+fn spawn(launch: &Launch, shim: Option<&Shim>) -> Child {
     let log = File::options().create(true).append(true).open(log_file(&launch.data)).expect("a file");
     let mut command = roster();
     command.args(["server", "--port", &launch.port.to_string(), "--peers", &launch.peers, "--data"]);
     command.arg(&launch.data).args(&launch.more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    if let Some(library) = &launch.preloaded {
-        command.env("LD_PRELOAD", library).env("SHIM_FAULT", fault_file(&launch.data));
-        command.env("SHIM_ROOT", launch.data.join("raft"));
+    if let Some(shim) = shim {
+        shim.put_before(&mut command);
     }
     command.spawn().expect("starts")
 }

@@ -6,16 +6,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
+use roster::chaos::shim::{self, Wrong};
 use tokio::task::JoinSet;
 
-use crate::{
-    preload,
-    support::{
-        Cluster, DEADLINE, Node, Ports, Raw, Told, all_show, call, group, leader, metric, put, read, same_state, until,
-    },
+use crate::support::{
+    Cluster, DEADLINE, Node, Ports, Raw, Told, all_show, call, group, leader, metric, put, read, same_state, until,
 };
 
 const SERVICE: &str = "ledger";
+/// What goes wrong in turn, and whether it does at the node that leads.
+const ROUNDS: [(Wrong, bool); 4] =
+    [(Wrong::Full, false), (Wrong::Sync, true), (Wrong::Sync, false), (Wrong::Full, true)];
 /// Callers, each with an instance of its own.
 const CALLERS: u16 = 4;
 /// How much each writes at least while a disk is broken.
@@ -87,12 +88,12 @@ async fn lives_on(node: &Node, others: &[&Node], port: u16) {
 #[ignore = "half a minute; run by .ci/run"]
 async fn a_broken_disk_ends_a_members_part_and_nothing_else() {
     let dir = tempfile::tempdir().expect("a directory");
-    let shim = preload::built("cluster/broken_disk/shim.rs", dir.path());
+    let shim = shim::build(dir.path()).expect("a library");
     let patient: &[&str] = &["--write-deadline", "10s"];
     let mut cluster = Cluster::launch_with(&[patient, patient, patient], Some(&shim));
     cluster.whole().await;
     let mut from = 0;
-    for (round, (how, leads)) in [("full", false), ("sync", true), ("sync", false), ("full", true)].iter().enumerate() {
+    for (round, (how, leads)) in ROUNDS.iter().enumerate() {
         let led = leader(&cluster.nodes).await;
         let place = if *leads { led } else { (led + 1) % 3 };
         let others = [&cluster.nodes[(place + 1) % 3], &cluster.nodes[(place + 2) % 3]];
@@ -102,7 +103,7 @@ async fn a_broken_disk_ends_a_members_part_and_nothing_else() {
         }
         let before = group(broken).await.expect("answers");
         let callers = Callers::start(others, from + 1);
-        broken.break_disk(how);
+        broken.break_disk(*how);
         is_broken(broken).await;
         lives_on(broken, &others, round as u16 + 1).await;
         let acknowledged = callers.end().await;
@@ -111,13 +112,13 @@ async fn a_broken_disk_ends_a_members_part_and_nothing_else() {
                 assert_eq!(
                     read(&other.address, SERVICE, *port).await,
                     Ok(Some(*version)),
-                    "{how} at {}",
+                    "{how:?} at {}",
                     broken.address
                 );
             }
         }
         from = acknowledged.iter().map(|(_, version)| *version).max().expect("callers");
-        broken.mend_disk();
+        broken.break_disk(Wrong::Nothing);
         let broken = &mut cluster.nodes[place];
         broken.kill();
         broken.start_again();
