@@ -30,7 +30,7 @@ impl State {
     /// Does a proposal, unless it was done before. One that is refused changes nothing but that it is remembered.
     pub fn apply(&mut self, id: &ProposalId, proposal: Proposal) -> Applied {
         let mut edit = Edit { state: self, changes: Vec::new(), pairs: Vec::new() };
-        let outcome = match edit.state.known(id) {
+        let outcome = match edit.state.done.known(id) {
             Some(outcome) => outcome,
             None => {
                 let outcome = edit.decide(HybridTime::at(id.minted), proposal);
@@ -222,11 +222,7 @@ impl Edit<'_> {
     }
 
     fn remember(&mut self, id: &ProposalId, outcome: Outcome) {
-        for old in self.state.forgettable(id.minted) {
-            self.state.remove(&old);
-            self.pairs.push((old, None));
-        }
-        let (key, value) = State::remembered(id, outcome);
-        self.put_pair(key, value);
+        self.state.done.forget_some(id.minted, &mut self.pairs);
+        self.pairs.push(self.state.done.put(*id, outcome));
     }
 }

@@ -210,7 +210,7 @@ proptest! {
             if number == at {
                 copy = State::default();
                 for (key, value) in state.pairs() {
-                    copy.restore(key, value.clone()).expect("its own");
+                    copy.restore(&key, value).expect("its own");
                 }
             }
             let before = state.clone();
@@ -228,7 +228,7 @@ proptest! {
             }
         }
         prop_assert_eq!(copy.hash(), state.hash());
-        prop_assert!(state.pairs().eq(from_pairs.iter()));
+        prop_assert!(state.pairs().eq(from_pairs));
         prop_assert!(state.differences(&copy).is_empty());
     }
 }

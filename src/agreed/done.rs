@@ -1,11 +1,13 @@
 //! Which proposals were done lately, so that one that is repeated is not done again.
 //!
-//! They are kept for as long as anybody repeats one and no longer: whoever comes later is told that nobody knows.
+//! They are kept for as long as anybody repeats one and no longer: whoever comes later is told that nobody knows. There are
+//! many of them, so they are kept short; on disk and in snapshots each is a pair of bytes as all else.
 
 use bytes::Bytes;
+use imbl::OrdMap;
 
 use crate::{
-    agreed::State,
+    agreed::state::{Pair, fingerprint},
     model::{Millis, NodeId, Outcome, ProposalId},
     wire::{
         peer::IllegalMessage,
@@ -15,7 +17,7 @@ use crate::{
 
 /// For how long, by the time of proposals. A caller waits for 10 s at the most, and clocks of members follow each other.
 pub(super) const WINDOW_MILLIS: Millis = 30_000;
-/// How many at the most: 17,000 a second for the whole window, at some 150 bytes each.
+/// How many at the most: 17,000 a second for the whole window, at some 100 bytes each.
 pub(super) const MOST: usize = 524_288;
 /// How many are forgotten with each that is done: they become fewer, in small steps.
 const FORGOTTEN_AT_ONCE: usize = 4;
@@ -23,62 +25,105 @@ const FORGOTTEN_AT_ONCE: usize = 4;
 const DONE: u8 = b'd';
 const KEY_BYTES: usize = 1 + 8 + 16 + 8;
 
-pub(super) fn is_done(key: &[u8]) -> bool {
-    key.first() == Some(&DONE)
+/// See the top of the file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Done {
+    /// The oldest first.
+    outcomes: OrdMap<ProposalId, Outcome>,
+    /// Sum over the fingerprints of all pairs.
+    hash: u64,
 }
 
-fn key(id: &ProposalId) -> Bytes {
-    let mut bytes = Vec::with_capacity(KEY_BYTES);
-    bytes.push(DONE);
-    bytes.extend(id.minted.to_be_bytes());
-    bytes.extend(id.node.0.to_be_bytes());
-    bytes.extend(id.number.to_be_bytes());
-    bytes.into()
-}
-
-/// Which proposal was done, and what came of it.
-pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(ProposalId, Outcome), IllegalMessage> {
-    if key.len() != KEY_BYTES || !is_done(key) || value.len() != 1 {
-        return Err(IllegalMessage::Length("a proposal that was done", key.len()));
+impl Done {
+    pub(super) fn len(&self) -> usize {
+        self.outcomes.len()
     }
-    let number = |from: usize| u64::from_be_bytes(key[from..from + 8].try_into().expect("8 bytes"));
-    let node = NodeId(u128::from(number(9)) << 64 | u128::from(number(17)));
-    let id = ProposalId { minted: number(1), node, number: number(25) };
-    Ok((id, decode_outcome(value[0].into())?))
-}
 
-impl State {
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// All of them as pairs, by key.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Bytes, Bytes)> + '_ {
+        self.outcomes.iter().map(|(id, outcome)| (Bytes::copy_from_slice(&encode(id)), value(*outcome)))
+    }
+
     /// What is known of a proposal without doing it; none when it is to be done.
     pub(super) fn known(&self, id: &ProposalId) -> Option<Outcome> {
         if id.minted + WINDOW_MILLIS < self.newest() {
             return Some(Outcome::Late);
         }
-        let key = key(id);
-        let known =
-            self.value(&key).map(|value| decode(&key, value).expect("what is in a state was read or made here"));
-        known.map(|(_, outcome)| outcome).or_else(|| (self.done() >= MOST).then_some(Outcome::Overloaded))
+        let overloaded = || (self.len() >= MOST).then_some(Outcome::Overloaded);
+        self.outcomes.get(id).copied().or_else(overloaded)
+    }
+
+    /// Remembers a proposal.
+    pub(super) fn put(&mut self, id: ProposalId, outcome: Outcome) -> Pair {
+        let (key, value) = (encode(&id), value(outcome));
+        self.hash = self.hash.wrapping_add(fingerprint(&key, &value));
+        if let Some(before) = self.outcomes.insert(id, outcome) {
+            self.subtract(&id, before);
+        }
+        (Bytes::copy_from_slice(&key), Some(value))
+    }
+
+    /// Forgets some that nobody repeats any more once one of this time is done.
+    pub(super) fn forget_some(&mut self, minted: Millis, pairs: &mut Vec<Pair>) {
+        let newest = self.newest().max(minted);
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            let Some((oldest, _)) = self.outcomes.get_min() else { return };
+            if oldest.minted + WINDOW_MILLIS >= newest {
+                return;
+            }
+            let oldest = *oldest;
+            self.remove(&oldest);
+            pairs.push((Bytes::copy_from_slice(&encode(&oldest)), None));
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: &ProposalId) {
+        if let Some(before) = self.outcomes.remove(id) {
+            self.subtract(id, before);
+        }
+    }
+
+    fn subtract(&mut self, id: &ProposalId, outcome: Outcome) {
+        self.hash = self.hash.wrapping_sub(fingerprint(&encode(id), &value(outcome)));
     }
 
     /// When the newest proposal was minted that was done.
     fn newest(&self) -> Millis {
-        let newest = self.last_of(DONE).map(|(key, _)| key);
-        newest.map_or(0, |key| u64::from_be_bytes(key[1..9].try_into().expect("8 bytes")))
+        self.outcomes.get_max().map_or(0, |(id, _)| id.minted)
     }
+}
 
-    /// The key and value that remember a proposal.
-    pub(super) fn remembered(id: &ProposalId, outcome: Outcome) -> (Bytes, Bytes) {
-        let outcome = u8::try_from(encode_outcome(outcome) as i32).expect("few outcomes");
-        (key(id), Bytes::copy_from_slice(&[outcome]))
+fn encode(id: &ProposalId) -> [u8; KEY_BYTES] {
+    let mut bytes = [DONE; KEY_BYTES];
+    bytes[1..9].copy_from_slice(&id.minted.to_be_bytes());
+    bytes[9..25].copy_from_slice(&id.node.0.to_be_bytes());
+    bytes[25..].copy_from_slice(&id.number.to_be_bytes());
+    bytes
+}
+
+fn value(outcome: Outcome) -> Bytes {
+    let outcome = u8::try_from(encode_outcome(outcome) as i32).expect("few outcomes");
+    Bytes::copy_from_slice(&[outcome])
+}
+
+/// Which proposal a key is of.
+pub(super) fn decode_key(key: &[u8]) -> Result<ProposalId, IllegalMessage> {
+    if key.len() != KEY_BYTES || key[0] != DONE {
+        return Err(IllegalMessage::Length("a proposal that was done", key.len()));
     }
+    let number = |from: usize| u64::from_be_bytes(key[from..from + 8].try_into().expect("8 bytes"));
+    let node = NodeId(u128::from(number(9)) << 64 | u128::from(number(17)));
+    Ok(ProposalId { minted: number(1), node, number: number(25) })
+}
 
-    /// The keys of some proposals that nobody repeats any more once one of this time is done.
-    pub(super) fn forgettable(&self, minted: Millis) -> Vec<Bytes> {
-        let newest = self.newest().max(minted);
-        let old = |key: &Bytes| {
-            let minted = u64::from_be_bytes(key[1..9].try_into().expect("8 bytes"));
-            minted + WINDOW_MILLIS < newest
-        };
-        let all = self.with_prefix(&[DONE]).map(|(key, _)| key);
-        all.take(FORGOTTEN_AT_ONCE).take_while(|key| old(key)).cloned().collect()
+/// What came of it.
+pub(super) fn decode_value(value: &[u8]) -> Result<Outcome, IllegalMessage> {
+    match value {
+        [outcome] => decode_outcome((*outcome).into()),
+        _ => Err(IllegalMessage::Length("what came of a proposal", value.len())),
     }
 }

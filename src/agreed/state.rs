@@ -8,7 +8,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    agreed::done,
+    agreed::done::{self, Done},
     model::{Agreed, AgreedChange, AgreedKey},
     wire::{
         peer::IllegalMessage,
@@ -27,27 +27,26 @@ pub struct IllegalPair(#[from] IllegalMessage);
 /// All that is agreed on.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    pairs: OrdMap<Bytes, Bytes>,
-    /// Sum over the fingerprints of all pairs.
+    pub(super) done: Done,
+    things: OrdMap<Bytes, Bytes>,
+    /// Sum over the fingerprints of all things.
     hash: u64,
-    /// How many of the pairs are proposals that were done.
-    done: usize,
 }
 
 impl State {
     /// A fingerprint of all of it: equal on two nodes that applied the same entries, in this and later versions.
     pub fn hash(&self) -> u64 {
-        self.hash
+        self.hash.wrapping_add(self.done.hash())
     }
 
     /// How many pairs there are.
     pub fn len(&self) -> usize {
-        self.pairs.len()
+        self.things.len() + self.done.len()
     }
 
     /// Whether nothing was ever agreed on.
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
+        self.len() == 0
     }
 
     /// One thing.
@@ -63,81 +62,76 @@ impl State {
 
     /// All things, those of a service together and its instances last.
     pub fn things(&self) -> impl Iterator<Item = Agreed> + '_ {
-        self.with_prefix(&[THINGS]).map(|(_, value)| thing(value))
+        self.things.values().map(|value| thing(value))
     }
 
     /// All pairs, by key.
-    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&Bytes, &Bytes)> {
-        self.pairs.iter()
+    pub fn pairs(&self) -> impl Iterator<Item = (Bytes, Bytes)> + '_ {
+        let things = self.things.iter().map(|(key, value)| (key.clone(), value.clone()));
+        self.done.pairs().chain(things)
     }
 
     /// Takes a pair from a disk or a snapshot.
     pub fn restore(&mut self, key: &Bytes, value: Bytes) -> Result<(), IllegalPair> {
-        if key.first() == Some(&THINGS) {
+        if is_thing(key) {
             decode_key(key)?;
             decode_thing(&value)?;
+            self.put(key, value);
         } else {
-            done::decode(key, &value)?;
+            self.done.put(done::decode_key(key)?, done::decode_value(&value)?);
         }
-        self.put(key, value);
         Ok(())
     }
 
     /// Takes back a pair that a disk says is gone.
-    pub fn discard(&mut self, key: &[u8]) {
-        self.remove(key);
+    pub fn discard(&mut self, key: &[u8]) -> Result<(), IllegalPair> {
+        if is_thing(key) {
+            self.remove(key);
+        } else {
+            self.done.remove(&done::decode_key(key)?);
+        }
+        Ok(())
     }
 
     /// How `newer` differs: what brings whoever knows this state up to that one.
     pub fn differences(&self, newer: &Self) -> Vec<AgreedChange> {
-        let kept = |key: &Bytes| key.first() == Some(&THINGS);
-        let gone = self.pairs.keys().filter(|key| kept(key) && !newer.pairs.contains_key(*key));
+        let gone = self.things.keys().filter(|key| !newer.things.contains_key(*key));
         let gone = gone.map(|key| AgreedChange::Gone(named(key)));
-        let news = newer.pairs.iter().filter(|(key, value)| kept(key) && self.pairs.get(*key) != Some(*value));
+        let news = newer.things.iter().filter(|(key, value)| self.things.get(*key) != Some(*value));
         // First what goes: something may come where it was.
         gone.chain(news.map(|(_, value)| AgreedChange::Put(thing(value)))).collect()
     }
 
     pub(super) fn value(&self, key: &[u8]) -> Option<&Bytes> {
-        self.pairs.get(key)
+        self.things.get(key)
     }
 
     /// The pairs whose keys begin so.
     pub(super) fn with_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = (&Bytes, &Bytes)> {
         let from: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(prefix), Bound::Unbounded);
-        self.pairs.range::<_, [u8]>(from).take_while(move |(key, _)| key.starts_with(prefix))
-    }
-
-    /// The last pair whose key begins with this byte.
-    pub(super) fn last_of(&self, first: u8) -> Option<(&Bytes, &Bytes)> {
-        let (lowest, above) = ([first], [first + 1]);
-        let within: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&lowest), Bound::Excluded(&above));
-        self.pairs.range::<_, [u8]>(within).next_back()
-    }
-
-    /// How many proposals are known to be done.
-    pub(super) fn done(&self) -> usize {
-        self.done
+        self.things.range::<_, [u8]>(from).take_while(move |(key, _)| key.starts_with(prefix))
     }
 
     pub(super) fn put(&mut self, key: &Bytes, value: Bytes) {
         self.hash = self.hash.wrapping_add(fingerprint(key, &value));
-        self.done += usize::from(done::is_done(key));
-        if let Some(before) = self.pairs.insert(key.clone(), value) {
+        if let Some(before) = self.things.insert(key.clone(), value) {
             self.forget(key, &before);
         }
     }
 
     pub(super) fn remove(&mut self, key: &[u8]) -> bool {
-        let Some(before) = self.pairs.remove(key) else { return false };
+        let Some(before) = self.things.remove(key) else { return false };
         self.forget(key, &before);
         true
     }
 
     fn forget(&mut self, key: &[u8], value: &[u8]) {
         self.hash = self.hash.wrapping_sub(fingerprint(key, value));
-        self.done -= usize::from(done::is_done(key));
     }
+}
+
+fn is_thing(key: &[u8]) -> bool {
+    key.first() == Some(&THINGS)
 }
 
 /// Nothing gets into a state that cannot be read.
@@ -151,7 +145,7 @@ pub(super) fn named(key: &[u8]) -> AgreedKey {
 }
 
 /// The same for ever: snapshots carry sums of it.
-fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
+pub(super) fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
     // At once: preparing to sum up piece by piece takes longer than the sum.
     xxh3_64(&[&(key.len() as u64).to_be_bytes(), key, value].concat())
 }

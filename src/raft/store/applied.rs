@@ -128,7 +128,7 @@ fn take(view: &mut View, step: Bytes) -> Result<(), String> {
     for change in step.changes {
         match change.value {
             Some(value) => view.state.restore(&change.key, value).map_err(|error| error.to_string())?,
-            None => view.state.discard(&change.key),
+            None => view.state.discard(&change.key).map_err(|error| error.to_string())?,
         }
     }
     view.meta = meta;

@@ -75,15 +75,15 @@ async fn a_database_that_was_emptied_or_cut_off_is_not_taken_for_a_new_one() {
 async fn what_is_missing_or_unknown_is_named() {
     let (_dir, place) = used().await;
     let format = |version: u8| [&[version][..], &crc32fast::hash(&[version]).to_be_bytes()].concat();
-    fs::write(place.join("format"), format(3)).expect("writes");
+    fs::write(place.join("format"), format(4)).expect("writes");
     let error = Store::open(&place).err().expect("is of another version");
-    assert!(matches!(error, StoreError::Version { version: 3, .. }), "{error}");
-    assert!(error.to_string().contains("version 3"), "{error}");
+    assert!(matches!(error, StoreError::Version { version: 4, .. }), "{error}");
+    assert!(error.to_string().contains("version 4"), "{error}");
     fs::write(place.join("format"), format(1)).expect("writes");
     drop(Store::open(&place).expect("opens"));
     assert_eq!(
         fs::read(place.join("format")).expect("reads"),
-        format(2),
+        format(3),
         "a program of version 1 must not read it now"
     );
     flip(&place.join("format"), 3);

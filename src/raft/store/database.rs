@@ -38,7 +38,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 200;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// Of the directory as a whole. One of an older version is of this one from its first start on.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 const OLDEST: u8 = 1;
 
 const FORMAT_NAME: &str = "format";

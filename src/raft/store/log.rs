@@ -22,18 +22,16 @@ use prost::Message;
 use tokio::sync::watch;
 
 use crate::raft::{
-    codec::{encode_entry, encode_vote},
+    codec::encode_vote,
     store::{
         StoreError,
         disk::{Disk, Tree},
-        marks::{self, COMMITTED, Marks, PURGED, VOTE, encode_mark, encode_witness},
-        record,
+        marks::{COMMITTED, Marks, PURGED, VOTE, encode_mark, encode_witness},
+        record, runs,
     },
     types::{Entry, LogId, TypeConfig, Vote},
 };
 
-/// How many are deleted at a time.
-const DELETED_AT_ONCE: usize = 256;
 /// How many of the newest entries are in memory, and their bytes: who applies and replicates reads what was just appended.
 const NEWEST: usize = 4_096;
 const NEWEST_BYTES: usize = 4 << 20;
@@ -203,30 +201,18 @@ impl LogStore {
     }
 
     fn read_disk(&self, from: u64, to: u64, most: usize) -> Result<Vec<Entry>, StoreError> {
-        let disk = &*self.inner.disk;
-        let (mut entries, mut taken, mut failed) = (Vec::new(), 0, None);
-        let (first, before) = (from.to_be_bytes(), to.to_be_bytes());
-        record::each(disk, Tree::Log, &first, Some(&before), &mut |key, bytes| {
-            let index = key.try_into().map_or(u64::MAX, u64::from_be_bytes);
-            taken += bytes.len();
+        let (mut entries, mut taken) = (Vec::new(), 0);
+        runs::each(&*self.inner.disk, from, to, &mut |bytes, entry| {
+            taken += bytes;
             if taken > most && !entries.is_empty() {
                 return ControlFlow::Break(());
             }
-            match marks::entry(disk, index, bytes) {
-                Ok(entry) if index == from + entries.len() as u64 => entries.push(entry),
-                Ok(_) => {
-                    failed = Some(StoreError::damaged(disk.dir(), format!("a hole before entry {index} of the log")));
-                }
-                Err(error) => failed = Some(error),
-            }
-            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            entries.push(entry);
+            ControlFlow::Continue(())
         })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
         let end = from + entries.len() as u64;
         if end < to && taken <= most {
-            return Err(StoreError::damaged(disk.dir(), format!("entry {end} of the log is missing")));
+            return Err(StoreError::damaged(self.dir(), format!("entry {end} of the log is missing")));
         }
         Ok(entries)
     }
@@ -259,7 +245,7 @@ impl LogStore {
 /// Whether there was anything to delete.
 fn delete_some(inner: &Inner) -> Result<bool, StoreError> {
     let end = inner.newest.lock().marks.purged.map_or(0, |purged| purged.index + 1);
-    record::remove(&*inner.disk, Tree::Log, &0u64.to_be_bytes(), Some(&end.to_be_bytes()), DELETED_AT_ONCE)
+    runs::purge(&*inner.disk, end)
 }
 
 /// Deletes what lies below the mark once that is durable, a little at a time, for as long as anybody needs the log.
@@ -366,17 +352,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let encode = |entry: Entry| (bytes::Bytes::from(encode_entry(&entry).encode_to_vec()), entry);
-        let entries: Vec<_> = entries.into_iter().map(encode).collect();
-        // One by one: the disk makes much ado about many at once, and of what nobody was told that it is durable any part
-        // may be lost from the end.
-        for (bytes, entry) in &entries {
-            let record = (entry.log_id.index.to_be_bytes().to_vec(), bytes.clone());
-            self.inner.disk.write(Tree::Log, record::fresh([record]))?;
-        }
+        let entries: Vec<_> = entries.into_iter().collect();
+        let bytes = runs::append(&*self.inner.disk, &entries)?;
         let (end, witness) = {
             let mut newest = self.inner.newest.lock();
-            entries.into_iter().for_each(|(bytes, entry)| newest.push(bytes.len(), entry));
+            bytes.into_iter().zip(entries).for_each(|(bytes, entry)| newest.push(bytes, entry));
             let end = newest.marks.end();
             let due = end.abs_diff(newest.witnessed) >= WITNESSED_EACH;
             if due {
@@ -411,13 +391,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 durable.cuts = cuts;
             });
         }
-        let mut to = known;
-        // From the end, so that there is never a hole.
-        while to > end.max(first) {
-            let from = to.saturating_sub(DELETED_AT_ONCE as u64).max(end).max(first);
-            record::remove(&*self.inner.disk, Tree::Log, &from.to_be_bytes(), Some(&to.to_be_bytes()), usize::MAX)?;
-            to = from;
-        }
+        runs::cut(&*self.inner.disk, end.max(first), known)?;
         // Barriers that are under way count no more; what is left is durable after this one.
         self.flush(end, |_| ()).await;
         Ok(())

@@ -8,13 +8,13 @@ use prost::Message;
 use crate::{
     proto::raft as proto,
     raft::{
-        codec::{decode_entry, decode_log_id, decode_vote, encode_log_id, encode_vote},
+        codec::{decode_log_id, decode_vote, encode_log_id, encode_vote},
         store::{
             StoreError,
             disk::{Disk, Tree},
-            record,
+            record, runs,
         },
-        types::{Entry, LogId, Vote},
+        types::{LogId, Vote},
     },
 };
 
@@ -55,17 +55,6 @@ fn read_mark(disk: &dyn Disk, key: &[u8]) -> Result<Option<LogId>, StoreError> {
     Ok(Some(decode_log_id(id)))
 }
 
-/// An entry as it is kept.
-pub(super) fn entry(disk: &dyn Disk, index: u64, bytes: Bytes) -> Result<Entry, StoreError> {
-    let damaged = |what: String| StoreError::damaged(disk.dir(), format!("entry {index} of the log: {what}"));
-    let entry = proto::Entry::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-    let entry = decode_entry(entry).map_err(|error| damaged(error.to_string()))?;
-    if entry.log_id.index != index {
-        return Err(damaged(format!("says that it is entry {}", entry.log_id.index)));
-    }
-    Ok(entry)
-}
-
 /// Reads what is known of the log, and all of the log, to be certain that it can be read.
 pub(super) fn load(disk: &dyn Disk) -> Result<Marks, StoreError> {
     let damaged = |what: String| StoreError::damaged(disk.dir(), what);
@@ -78,27 +67,12 @@ pub(super) fn load(disk: &dyn Disk) -> Result<Marks, StoreError> {
     };
     let (committed, purged) = (read_mark(disk, COMMITTED)?, read_mark(disk, PURGED)?);
     let from = purged.map_or(0, |purged| purged.index + 1);
-    let (mut entries, mut failed) = (None, None);
-    record::each(disk, Tree::Log, &from.to_be_bytes(), None, &mut |key, bytes| {
-        let index = key.try_into().map_or(u64::MAX, u64::from_be_bytes);
-        let expected = entries.map_or(from, |(_, last): (u64, LogId)| last.index + 1);
-        let read = if index == expected {
-            entry(disk, index, bytes)
-        } else {
-            Err(damaged(format!("entry {expected} of the log is missing, there is entry {index}")))
-        };
-        match read {
-            Ok(entry) => {
-                entries = Some((entries.map_or(index, |(first, _)| first), entry.log_id));
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
+    let mut entries: Option<(u64, LogId)> = None;
+    runs::each(disk, from, u64::MAX, &mut |_, entry| {
+        entries = Some((entries.map_or(entry.log_id.index, |(first, _)| first), entry.log_id));
+        ControlFlow::Continue(())
     })?;
-    failed.map_or(Ok(Marks { vote, committed, purged, entries }), Err)
+    Ok(Marks { vote, committed, purged, entries })
 }
 
 /// What is kept apart, to notice that the disk lost it: the vote, and how far the log certainly goes.

@@ -23,6 +23,9 @@ mod older;
 #[cfg(test)]
 mod older_test;
 mod record;
+mod runs;
+#[cfg(test)]
+mod runs_test;
 mod snapshot_file;
 mod snapshots;
 #[cfg(test)]

@@ -26,14 +26,12 @@ const LONGEST: u64 = 64 << 20;
 pub(super) fn write(out: &mut impl Write, state: &State, meta: &SnapshotMeta) -> io::Result<()> {
     let mut out = Summed { inner: io::BufWriter::with_capacity(1 << 16, out), crc: crc32fast::Hasher::new() };
     out.write_all(&[VERSION])?;
-    let pairs = state.pairs();
-    let head = proto::SnapshotFile { meta: Some(encode_meta(meta)), hash: state.hash(), pairs: pairs.len() as u64 };
+    let head = proto::SnapshotFile { meta: Some(encode_meta(meta)), hash: state.hash(), pairs: state.len() as u64 };
     out.write_all(&head.encode_length_delimited_to_vec())?;
     let mut encoded = Vec::new();
-    for (key, value) in pairs {
+    for (key, value) in state.pairs() {
         encoded.clear();
-        let pair = proto::Pair { key: key.clone(), value: value.clone() };
-        pair.encode_length_delimited(&mut encoded)?;
+        proto::Pair { key, value }.encode_length_delimited(&mut encoded)?;
         out.write_all(&encoded)?;
     }
     let Summed { mut inner, crc } = out;

@@ -36,7 +36,7 @@ pub(super) fn registration(number: u64) -> Command {
     command(number, &Proposal::Instance(operation))
 }
 
-fn long(number: u64, length: usize) -> Command {
+pub(super) fn long(number: u64, length: usize) -> Command {
     let description = Some("x".repeat(length).into());
     let namespace = Namespace { id: "long".into(), name: "long".into(), description };
     let create = NamespaceOperation::Create(namespace.clone());
@@ -44,7 +44,7 @@ fn long(number: u64, length: usize) -> Command {
     command(number, &Proposal::Namespace(operation))
 }
 
-fn entry(term: u64, index: u64, command: Command) -> Entry {
+pub(super) fn entry(term: u64, index: u64, command: Command) -> Entry {
     Entry { log_id: LogId::new(LeaderId::new(term, 1), index), payload: EntryPayload::Normal(command) }
 }
 
