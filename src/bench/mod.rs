@@ -19,7 +19,7 @@ mod http_query;
 mod http_register;
 pub(crate) mod message;
 mod persist;
-pub(crate) mod ports;
+mod ports;
 pub(crate) mod process;
 mod push;
 mod query;
@@ -36,6 +36,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::{Result, ensure};
 
 pub use persist::{At, Floor, Load};
+pub use ports::free_ports;
 use report::{Report, Run};
 use session::{Session, Target};
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{ask::Http, links::Links, shim::Shim};
-use crate::{bench::ports::free_ports, config::PEER_OFFSET};
+use crate::{bench::free_ports, config::PEER_OFFSET};
 
 /// How long a node may take to be ready: longer than it waits for what others know.
 pub const READY: Duration = Duration::from_secs(60);

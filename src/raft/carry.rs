@@ -75,7 +75,7 @@ struct UnderWay(Arc<Group>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.outbox().0.lock().under_way -= 1;
+        self.0.outbox.0.lock().under_way -= 1;
     }
 }
 
@@ -84,7 +84,7 @@ impl Group {
     pub(super) async fn attempt(&self, command: &Bytes, until: Instant) -> Attempt {
         let (told, hears) = oneshot::channel();
         let number = {
-            let mut outbox = self.outbox().0.lock();
+            let mut outbox = self.outbox.0.lock();
             if outbox.waiting.len() >= WAITING {
                 return Attempt::Busy;
             }
@@ -104,14 +104,14 @@ impl Group {
 
     /// Whether it had not gone yet, and never will.
     fn withdraw(&self, number: u64) -> bool {
-        let waiting = &mut self.outbox().0.lock().waiting;
+        let waiting = &mut self.outbox.0.lock().waiting;
         let place = waiting.binary_search_by_key(&number, |parcel| parcel.number);
         place.ok().and_then(|place| waiting.remove(place)).is_some()
     }
 
     /// Sends what waits, if there may be another message.
     fn carry_some(&self) {
-        let some = self.outbox().0.lock().take();
+        let some = self.outbox.0.lock().take();
         if let Some(some) = some {
             let under_way = UnderWay(self.own());
             tokio::spawn(self.own().carry(some, under_way));
@@ -213,7 +213,7 @@ impl Group {
         commands: impl Iterator<Item = Bytes>,
         patience: Duration,
     ) -> Vec<Attempt> {
-        let latest = self.runtime().time() + AHEAD_MILLIS;
+        let latest = self.runtime.time() + AHEAD_MILLIS;
         let mut accepted = Vec::new();
         let refused: Vec<Option<Attempt>> = commands
             .map(|command| match decode_command(&command) {
@@ -241,7 +241,7 @@ impl Group {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let Ok(_counted) = self.led().try_acquire_many(count as u32) else { return Err(Attempt::Busy) };
+        let Ok(_counted) = self.led.try_acquire_many(count as u32) else { return Err(Attempt::Busy) };
         #[cfg(feature = "sabotage")]
         if crate::sabotage::Bug::AcknowledgeBeforeCommit.is_planted() {
             let raft = running.raft.clone();

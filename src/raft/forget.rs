@@ -50,7 +50,7 @@ impl Group {
     }
 
     fn forgettable(&self, after: Option<ServiceNo>) -> (Vec<AgreedKey>, Option<ServiceNo>) {
-        match self.runtime().handle(Input::Forgettable { after }) {
+        match self.runtime.handle(Input::Forgettable { after }) {
             Ok(Reply::Forgettable(keys, next)) => (keys, next),
             other => unreachable!("asked for what can be forgotten, not {other:?}"),
         }

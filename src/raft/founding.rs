@@ -100,7 +100,7 @@ impl Group {
 
     async fn next(&self, running: Option<&Running>) -> Next {
         let own = self.address();
-        let others: Vec<CompactString> = self.origin().seeds.iter().filter(|seed| **seed != own).cloned().collect();
+        let others: Vec<CompactString> = self.origin.seeds.iter().filter(|seed| **seed != own).cloned().collect();
         let clients = others.into_iter().map(|other| (other.clone(), self.unnamed(&other)));
         let (said, silent) = ask_all(clients).await;
         let placed = running.map(|running| running.place);
@@ -112,8 +112,8 @@ impl Group {
             let leader = if begun.leader.is_empty() { begun.address.clone() } else { begun.leader.as_str().into() };
             return Next::Join(leader);
         }
-        if !self.origin().founds {
-            return Next::Wait(format!("none of {} is a member of a group", self.origin().seeds.join(", ")));
+        if !self.origin.founds {
+            return Next::Wait(format!("none of {} is a member of a group", self.origin.seeds.join(", ")));
         }
         if let Some((seed, why)) = silent.first() {
             return Next::Wait(format!(
@@ -131,7 +131,7 @@ impl Group {
         if seeds.first().is_some_and(|first| *first != own) {
             return Next::Wait(format!("{} is to found the group", seeds[0]));
         }
-        let this = Member { address: own, node: self.disk() };
+        let this = Member { address: own, node: self.disk };
         let all = said.into_iter().map(|said| Member { address: said.address, node: said.node }).chain([this]);
         let mut all: Vec<Member> = all.collect();
         all.sort_by(|a, b| a.address.cmp(&b.address));
@@ -140,8 +140,8 @@ impl Group {
 
     /// Calls to whoever is at an address.
     pub(super) fn unnamed(&self, address: &str) -> Result<network::Client, String> {
-        let channel = self.calls().channel(address).map_err(|illegal| illegal.to_string())?;
-        Ok(network::over(channel, self.calls().stamp()))
+        let channel = self.calls.channel(address).map_err(|illegal| illegal.to_string())?;
+        Ok(network::over(channel, self.calls.stamp()))
     }
 
     /// Which node is at an address, and whether it has begun in a group.
@@ -203,7 +203,7 @@ impl Group {
     }
 
     async fn found(&self, running: Option<&Running>, members: BTreeMap<u64, Member>) {
-        let own = members.iter().find(|(_, member)| member.node == self.disk());
+        let own = members.iter().find(|(_, member)| member.node == self.disk);
         let (id, _) = own.expect("this node is one of the seeds");
         let Some(running) = running.filter(|running| running.place.id == *id) else {
             match draw_bits() {
@@ -222,7 +222,7 @@ impl Group {
 
     /// A member gives this node its place.
     pub(super) async fn assigned(&self, node: NodeId, place: Place) -> Result<(), String> {
-        if node != self.disk() {
+        if node != self.disk {
             return Err("another node is at this address now".into());
         }
         match self.part() {

@@ -119,13 +119,14 @@ pub(super) enum Part {
 pub struct Group {
     /// For what goes on when nobody waits for it.
     this: Weak<Self>,
-    disk: NodeId,
-    runtime: Arc<Runtime>,
-    peers: Arc<Peers>,
-    calls: Arc<dyn Calls>,
-    medium: Arc<dyn Medium>,
-    origin: Origin,
-    settings: Settings,
+    /// Which member this is, whatever its number: the id of its disk.
+    pub(super) disk: NodeId,
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) calls: Arc<dyn Calls>,
+    pub(super) medium: Arc<dyn Medium>,
+    pub(super) origin: Origin,
+    pub(super) settings: Settings,
     /// What pauses draw from.
     chance: AtomicU64,
     part: watch::Sender<Part>,
@@ -137,11 +138,11 @@ pub struct Group {
     pub(super) placing: tokio::sync::Mutex<()>,
     /// Held by the leader while members change.
     pub(super) changing: Arc<tokio::sync::Mutex<()>>,
-    numbers: AtomicU64,
-    under_way: Semaphore,
-    led: Semaphore,
-    lines: Mutex<Vec<(Member, Client)>>,
-    outbox: Outbox,
+    pub(super) numbers: AtomicU64,
+    pub(super) under_way: Semaphore,
+    pub(super) led: Semaphore,
+    pub(super) lines: Mutex<Vec<(Member, Client)>>,
+    pub(super) outbox: Outbox,
 }
 
 impl Group {
@@ -200,57 +201,8 @@ impl Group {
         self.this.upgrade().expect("whoever calls it holds it")
     }
 
-    pub(super) fn runtime(&self) -> &Arc<Runtime> {
-        &self.runtime
-    }
-
-    pub(super) fn peers(&self) -> &Arc<Peers> {
-        &self.peers
-    }
-
-    pub(super) fn calls(&self) -> &Arc<dyn Calls> {
-        &self.calls
-    }
-
-    pub(super) fn medium(&self) -> &Arc<dyn Medium> {
-        &self.medium
-    }
-
-    pub(super) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    pub(super) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
     pub(super) fn place_file(&self) -> PlaceFile {
         PlaceFile::new(&self.origin.dir)
-    }
-
-    pub(super) fn numbers(&self) -> &AtomicU64 {
-        &self.numbers
-    }
-
-    pub(super) fn under_way(&self) -> &Semaphore {
-        &self.under_way
-    }
-
-    pub(super) fn led(&self) -> &Semaphore {
-        &self.led
-    }
-
-    pub(super) fn lines(&self) -> &Mutex<Vec<(Member, Client)>> {
-        &self.lines
-    }
-
-    pub(super) fn outbox(&self) -> &Outbox {
-        &self.outbox
-    }
-
-    /// Which member this is, whatever its number: the id of its disk.
-    pub(super) fn disk(&self) -> NodeId {
-        self.disk
     }
 
     /// Main address of this node.

@@ -65,7 +65,7 @@ impl Group {
     /// The same on the runtime that this is polled on. To be run once.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         // Two nodes of one seed would try to lead at the same moments.
-        let seed = self.settings().seed.unwrap_or(self.disk().0 as u64 ^ self.runtime().time());
+        let seed = self.settings.seed.unwrap_or(self.disk.0 as u64 ^ self.runtime.time());
         DeterministicRng::<TokioRuntime>::scope(seed, self.live(stop)).await;
     }
 
@@ -83,7 +83,7 @@ impl Group {
         if alone {
             let mut recovered = self.recovered.subscribe();
             // It goes by itself or says why not.
-            let _ = tokio::time::timeout(self.settings().recovery, recovered.wait_for(|recovered| *recovered)).await;
+            let _ = tokio::time::timeout(self.settings.recovery, recovered.wait_for(|recovered| *recovered)).await;
         }
     }
 
@@ -127,7 +127,7 @@ impl Group {
                 // Nobody knows of it: it is not to be found in the store of another place.
                 End::Moved => {
                     drop(running);
-                    if let Err(error) = self.medium().clear() {
+                    if let Err(error) = self.medium.clear() {
                         return self.broken(format!("cannot empty the store: {error}"));
                     }
                 }
@@ -153,15 +153,15 @@ impl Group {
     }
 
     async fn start(self: &Arc<Self>, place: Place) -> Result<Arc<Running>, String> {
-        let medium = self.medium().clone();
+        let medium = self.medium.clone();
         let opened = off_thread(move || medium.open()).await;
         let store = opened.map_err(|panic| panic.to_string())?.map_err(|error| error.to_string())?;
         self.own_store(place, &store).await?;
         let shared = store.shared();
         self.show(&shared);
-        let network = Network { calls: self.calls().clone(), place };
-        let config = Arc::new(config(self.settings()).validate().map_err(|error| error.to_string())?);
-        let machine = store.state_machine(Arc::new(Shown(self.runtime().clone())));
+        let network = Network { calls: self.calls.clone(), place };
+        let config = Arc::new(config(&self.settings).validate().map_err(|error| error.to_string())?);
+        let machine = store.state_machine(Arc::new(Shown(self.runtime.clone())));
         let raft = Raft::new(place.id, config, network, store.log(), machine).await;
         let raft = raft.map_err(|error| error.to_string())?;
         if running_alone(&shared, place.id) {
@@ -179,7 +179,7 @@ impl Group {
         let (file, text) = (self.place_file(), |error: &dyn std::fmt::Display| error.to_string());
         let is_own = store.kept(OWNED).map_err(|error| text(&error))?.is_some();
         if file.is_used().map_err(|error| text(&error))? {
-            return if is_own { Ok(()) } else { Err(emptied(&self.origin().dir)) };
+            return if is_own { Ok(()) } else { Err(emptied(&self.origin.dir)) };
         }
         if !is_own {
             store.keep(OWNED, bytes::Bytes::from_static(b"1")).await.map_err(|error| text(&error))?;
@@ -193,7 +193,7 @@ impl Group {
         if things.is_empty() {
             return;
         }
-        let runtime = self.runtime();
+        let runtime = &self.runtime;
         tell(runtime, Input::Recovering(true));
         for some in things.chunks(AT_ONCE) {
             tell(runtime, Input::Agreed(some.iter().cloned().map(AgreedChange::Put).collect()));
@@ -220,10 +220,10 @@ impl Group {
     }
 
     async fn recover(&self, running: &Running) {
-        if let Err(error) = running.raft.wait_for_recovery(Some(self.settings().recovery)).await {
+        if let Err(error) = running.raft.wait_for_recovery(Some(self.settings.recovery)).await {
             tracing::warn!(%error, "persistent instances are shown as they were when this node stopped");
         }
-        tell(self.runtime(), Input::Recovering(false));
+        tell(&self.runtime, Input::Recovering(false));
         self.recovered.send_replace(true);
         std::future::pending::<()>().await;
     }
@@ -261,7 +261,7 @@ impl Group {
     fn follow(&self, members: &BTreeMap<u64, Member>) {
         let addresses: Vec<CompactString> = members.values().map(|member| member.address.clone()).collect();
         self.keep_lines(members);
-        if let Err(error) = self.peers().set_members(&addresses) {
+        if let Err(error) = self.peers.set_members(&addresses) {
             tracing::error!(%error, "a member cannot be dialled");
         }
     }

@@ -106,7 +106,7 @@ impl Group {
 
     /// Members that are up, by the addresses they are members as. One that died may have all of the log, and will not lead.
     fn heard(&self) -> BTreeSet<CompactString> {
-        let cluster = self.runtime().cluster();
+        let cluster = self.runtime.cluster();
         let up = cluster.peers.iter().filter(|peer| peer.state == Regard::Up);
         up.map(|peer| peer.told.clone()).collect()
     }

@@ -97,7 +97,7 @@ impl Agreement for Group {
 
     async fn backup(&self) -> Result<PathBuf, Failure> {
         let running = self.running().map_err(Failure::Unavailable)?;
-        let path = self.origin().dir.join(format!("backup-{}", self.numbers().fetch_add(1, Ordering::Relaxed)));
+        let path = self.origin.dir.join(format!("backup-{}", self.numbers.fetch_add(1, Ordering::Relaxed)));
         let (view, file) = (running.shared.view(), path.clone());
         let written = off_thread(move || write_snapshot(&view.state, &view.meta, &file)).await;
         let unavailable = |error: &dyn fmt::Display| Failure::Unavailable(error.to_string());
@@ -106,7 +106,7 @@ impl Agreement for Group {
     }
 
     async fn catch_up(&self) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.settings().write_deadline;
+        let deadline = Instant::now() + self.settings.write_deadline;
         let mut pause = FIRST_PAUSE;
         loop {
             let failed = match self.read_index().await {
@@ -127,11 +127,11 @@ impl Agreement for Group {
 
 impl Group {
     async fn propose_judged(&self, proposal: Proposal) -> Result<Reply, Failure> {
-        let judged = self.runtime().handle(Input::Judge(Box::new(proposal.clone())))?;
+        let judged = self.runtime.handle(Input::Judge(Box::new(proposal.clone())))?;
         if !matches!(judged, Reply::Judged(true)) {
             return Ok(Reply::Done);
         }
-        let _counted = self.under_way().try_acquire().map_err(|_| Failure::Busy)?;
+        let _counted = self.under_way.try_acquire().map_err(|_| Failure::Busy)?;
         self.make_room(&proposal).await?;
         let outcome = self.agree(encode_command(&self.mint(), &proposal)).await?;
         Ok(Reply::of(outcome, &proposal)?)
@@ -149,13 +149,13 @@ impl Group {
     }
 
     fn mint(&self) -> ProposalId {
-        let number = self.numbers().fetch_add(1, Ordering::Relaxed);
-        ProposalId { minted: self.runtime().time(), node: self.disk(), number }
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        ProposalId { minted: self.runtime.time(), node: self.disk, number }
     }
 
     /// Has a command agreed on and waits until this node shows it.
     pub(super) async fn agree(&self, command: Bytes) -> Result<Outcome, Failure> {
-        let deadline = Instant::now() + self.settings().write_deadline;
+        let deadline = Instant::now() + self.settings.write_deadline;
         let (mut pause, mut maybe_done) = (FIRST_PAUSE, None);
         loop {
             let last = match self.attempt(&command, deadline.min(Instant::now() + TRY)).await {
@@ -247,22 +247,22 @@ impl Running {
 impl Group {
     /// Calls to a member, over a line that is kept.
     pub(super) fn line(&self, member: &Member) -> Result<network::Client, tonic::Status> {
-        let mut lines = self.lines().lock();
+        let mut lines = self.lines.lock();
         if let Some((_, client)) = lines.iter().find(|(known, _)| known == member) {
             return Ok(client.clone());
         }
-        let client = network::client(&**self.calls(), member)?;
+        let client = network::client(&*self.calls, member)?;
         lines.push((member.clone(), client.clone()));
         Ok(client)
     }
 
     /// Keeps those to members only.
     pub(super) fn keep_lines(&self, members: &BTreeMap<u64, Member>) {
-        self.lines().lock().retain(|(known, _)| members.values().any(|member| member == known));
+        self.lines.lock().retain(|(known, _)| members.values().any(|member| member == known));
     }
 
     /// Dials anew next time.
     pub(super) fn forget_line(&self, member: &Member) {
-        self.lines().lock().retain(|(known, _)| known != member);
+        self.lines.lock().retain(|(known, _)| known != member);
     }
 }

@@ -35,7 +35,7 @@ use crate::{
 
 /// The service of this node, behind its gate.
 pub(super) fn server(group: Arc<Group>) -> InterceptedService<RaftServer<Service>, Gate> {
-    let gate = Gate(group.calls().clone());
+    let gate = Gate(group.calls.clone());
     let service = RaftServer::new(Service(group))
         .max_decoding_message_size(MESSAGE_BYTES)
         .max_encoding_message_size(MESSAGE_BYTES);
@@ -92,7 +92,7 @@ impl Raft for Service {
             begun,
             seeds: group.seeds().iter().map(ToString::to_string).collect(),
             leader: leader.map_or_else(String::new, |leader| leader.address.into()),
-            node: Some(encode_node(group.disk())),
+            node: Some(encode_node(group.disk)),
             members,
             members_at,
         }))

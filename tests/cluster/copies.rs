@@ -2,8 +2,10 @@
 
 use std::{fs, path::Path};
 
+use roster::bench::free_ports;
+
 use crate::support::{
-    Cluster, DEADLINE, Launch, Node, Ports, Told, all_show, free_ports, group, leader, put, roster, same_state, until,
+    Cluster, DEADLINE, Launch, Node, Ports, Told, all_show, group, leader, put, roster, same_state, until,
 };
 
 /// Runs a command and returns what it prints, or why it failed.

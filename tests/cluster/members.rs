@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
+use roster::bench::free_ports;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Cluster, DEADLINE, Launch, Node, Ports, Told, all_show, call, free_ports, group, leader, put, same_state, until,
+    Cluster, DEADLINE, Launch, Node, Ports, Told, all_show, call, group, leader, put, same_state, until,
 };
 
 async fn voters(node: &Node) -> Option<Vec<String>> {

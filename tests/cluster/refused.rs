@@ -1,8 +1,9 @@
 //! Nodes that do not belong together say so and share nothing.
 
+use roster::bench::free_ports;
 use serde_json::json;
 
-use crate::support::{Cluster, DEADLINE, Ports, call, free_ports, roster, until};
+use crate::support::{Cluster, DEADLINE, Ports, call, roster, until};
 
 async fn registers(address: &str, port: u16) {
     let body = json!({"serviceName": "orders", "groupName": "DEFAULT_GROUP", "type": "registerInstance",

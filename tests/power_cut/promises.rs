@@ -44,10 +44,11 @@ impl Log {
     }
 }
 
-/// Whether this is one of them, or between one and the next: of an append that nobody was told of, the beginning may be
-/// left.
+/// Whether this is one of them, or between one and the next: of an append that nobody was told of the beginning may be
+/// left, and a cut may have come half the way from the end.
 fn is_among(logs: &[Log], found: &Log) -> bool {
-    let within = |pair: &[Log]| found.begins_with(&pair[0]) && pair[1].begins_with(found);
+    let lies_between = |less: &Log, more: &Log| found.begins_with(less) && more.begins_with(found);
+    let within = |pair: &[Log]| lies_between(&pair[0], &pair[1]) || lies_between(&pair[1], &pair[0]);
     logs.contains(found) || logs.windows(2).any(within)
 }
 

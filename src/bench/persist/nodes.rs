@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::bench::ports::free_ports;
+use crate::bench::free_ports;
 
 const NODES: usize = 3;
 

@@ -30,6 +30,9 @@ use crate::{
 const KEPT: usize = 2;
 const SUFFIX: &str = ".snapshot";
 const RECEIVING: &str = "receiving";
+/// How long a snapshot from another node may be: a million instances take a tenth of it, and a disk is not filled by one that
+/// never ends.
+const LONGEST: u64 = 4 << 30;
 
 /// A file of a snapshot, for reading. It stays readable while anybody has it, also when its name is gone.
 #[derive(Clone, Debug)]
@@ -86,16 +89,14 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    /// Adds bytes. May wait for the disk.
+    /// Adds bytes; fails once there are more than any snapshot has. May wait for the disk.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
         self.size += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// How many bytes came.
-    pub fn size(&self) -> u64 {
-        self.size
+        if self.size > LONGEST {
+            let what = format!("a snapshot has {LONGEST} bytes at the most");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        }
+        self.file.write_all(bytes)
     }
 
     /// All came. What they are is looked at when the snapshot is installed.
@@ -213,4 +214,20 @@ pub fn write_snapshot(state: &State, meta: &SnapshotMeta, path: &Path) -> Result
 pub fn read_snapshot(path: &Path) -> Result<(State, SnapshotMeta), StoreError> {
     let data = SnapshotData::open(path).map_err(|cause| StoreError::io(path, cause))?;
     data.load(&path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_never_ends_is_cut_off() {
+        let mut receiving = Receiving { file: tempfile::tempfile().expect("a file"), size: LONGEST - 3 };
+        receiving.write(b"abc").expect("the longest");
+        let error = receiving.write(b"d").expect_err("is too long");
+        assert_eq!(
+            (error.kind(), receiving.file.metadata().expect("is there").len()),
+            (io::ErrorKind::FileTooLarge, 3)
+        );
+    }
 }

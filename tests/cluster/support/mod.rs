@@ -10,7 +10,7 @@ mod sdk;
 use std::{collections::BTreeSet, time::Duration};
 
 pub use http::{call, metric, shown};
-pub use nodes::{Cluster, Launch, Node, free_ports, roster};
+pub use nodes::{Cluster, Launch, Node, roster};
 pub use persistent::{Told, delete, group, leader, put, read, same_state};
 pub use poller::Poller;
 pub use raw::Raw;

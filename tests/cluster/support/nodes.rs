@@ -2,21 +2,20 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicU16, Ordering::Relaxed},
 };
 
-use roster::chaos::shim::{Shim, Wrong};
+use roster::{
+    bench::free_ports,
+    chaos::shim::{Shim, Wrong},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::{DEADLINE, Ports, call, shown, until};
 
-/// Main ports are below those that the system gives to whoever goes out, or a node that is down would find its port taken.
-const PORTS: std::ops::Range<u16> = 10_000..30_000;
 /// How many lines of a node's log are shown when a test fails.
 const SHOWN_LINES: usize = 40;
 
@@ -28,21 +27,6 @@ pub fn roster() -> Command {
         command.env_remove(name);
     }
     command
-}
-
-/// Main ports whose ports above are free too, by the look of it. No two calls give the same.
-pub fn free_ports(count: usize) -> Vec<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = (std::process::id() % 997) as u16 * 20;
-    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let some = std::iter::repeat_with(|| {
-        let step = NEXT.fetch_add(3, Relaxed);
-        PORTS.start + first.wrapping_add(step) % PORTS.len() as u16
-    });
-    let free = some.take(PORTS.len()).filter(|port| [0, 1_000, 1_001].iter().all(|above| is_free(port + above)));
-    let found: Vec<u16> = free.take(count).collect();
-    assert_eq!(found.len(), count, "free ports");
-    found
 }
 
 /// How a node is started.
