@@ -112,6 +112,26 @@ pub(super) fn read(disk: &dyn Disk, tree: Tree, key: &[u8]) -> Result<Option<Byt
     Ok(found)
 }
 
+/// The value of a record that is short; none when there is no such record, or it is in parts.
+pub(super) fn read_short(disk: &dyn Disk, tree: Tree, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    let key = part_key(key, 0);
+    let Some(sealed) = disk.get(tree, &key)? else { return Ok(None) };
+    let (parts, content) = unseal(disk, &key, &sealed)?;
+    Ok((parts == 1).then(|| Bytes::copy_from_slice(content)))
+}
+
+/// The last key of a record from one to another, both included. None is read: what is being removed may be there in part.
+pub(super) fn last_key(disk: &dyn Disk, tree: Tree, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut last = None;
+    disk.scan(tree, &part_key(from, 0), Some(&part_key(to, 1)), &mut |key, _| {
+        if let Some(name) = key.strip_suffix(&[0; 4]).and_then(|key| key.get(4..)) {
+            last = Some(name.to_vec());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(last)
+}
+
 /// Visits records from a key on, and before another if one is given. All keys are of one length or begin differently.
 pub(super) fn each(
     disk: &dyn Disk,

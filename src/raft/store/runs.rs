@@ -99,8 +99,8 @@ pub(super) fn each(
         }
         ControlFlow::Continue(())
     };
-    let mut ended = Ok(());
-    record::each(disk, Tree::Log, &key(earliest(from)), Some(&key(before)), &mut |name, value| {
+    let (mut ended, first) = (Ok(()), around(disk, from)?.map_or_else(|| key(from), |(name, _)| name));
+    record::each(disk, Tree::Log, &first, Some(&key(before)), &mut |name, value| {
         let visited = match read(disk, name, value) {
             Ok(run) => visit_run(run),
             Err(error) => ControlFlow::Break(Err(error)),
@@ -118,36 +118,27 @@ pub(super) fn cut(disk: &dyn Disk, from: u64, known: u64) -> Result<(), StoreErr
         record::remove(disk, Tree::Log, &key(some), Some(&key(to)), usize::MAX)?;
         to = some;
     }
-    let Some((name, value)) = last_run(disk, earliest(from), from)? else { return Ok(()) };
-    let mut run = proto::Run::decode(value).map_err(|error| StoreError::damaged(disk.dir(), error))?;
-    let left = usize::try_from(from - index_of(disk, &name)?).expect("runs are short");
-    if run.entries.len() <= left {
-        return Ok(());
-    }
-    run.entries.truncate(left);
+    let Some((name, mut run)) = around(disk, from)? else { return Ok(()) };
+    run.entries.truncate(usize::try_from(from - index_of(disk, &name)?).expect("runs are short"));
     record::write(disk, Tree::Log, [(name, Some(run.encode_to_vec().into()))])
 }
 
 /// Removes some of what holds no entry from one on. Whether there was any.
 pub(super) fn purge(disk: &dyn Disk, before: u64) -> Result<bool, StoreError> {
-    // The last run that begins before may go on behind.
-    let end = last_run(disk, earliest(before), before + 1)?.map_or_else(|| key(before), |(name, _)| name);
+    let end = around(disk, before)?.map_or_else(|| key(before), |(name, _)| name);
     record::remove(disk, Tree::Log, &key(0), Some(&end), REMOVED_AT_ONCE)
 }
 
-/// Where the run begins at the earliest that has an entry.
-fn earliest(index: u64) -> u64 {
-    index.saturating_sub(MOST - 1)
-}
-
-/// The last run that begins between.
-fn last_run(disk: &dyn Disk, from: u64, before: u64) -> Result<Option<(Vec<u8>, Bytes)>, StoreError> {
-    let mut last = None;
-    record::each(disk, Tree::Log, &key(from), Some(&key(before)), &mut |name, value| {
-        last = Some((name.to_vec(), value));
-        ControlFlow::Continue(())
-    })?;
-    Ok(last)
+/// The run that begins before an entry and has it. What is purged may be gone in part, and is not looked at.
+fn around(disk: &dyn Disk, index: u64) -> Result<Option<(Vec<u8>, proto::Run)>, StoreError> {
+    let Some(before) = index.checked_sub(1) else { return Ok(None) };
+    let earliest = key(index.saturating_sub(MOST - 1));
+    let Some(name) = record::last_key(disk, Tree::Log, &earliest, &key(before))? else { return Ok(None) };
+    // One entry alone may take more than a part.
+    let Some(value) = record::read_short(disk, Tree::Log, &name)? else { return Ok(None) };
+    let run = proto::Run::decode(value).map_err(|error| StoreError::damaged(disk.dir(), error))?;
+    let end = index_of(disk, &name)? + run.entries.len() as u64;
+    Ok((index < end).then_some((name, run)))
 }
 
 /// The entries of a record, and the bytes of each.

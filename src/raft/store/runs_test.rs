@@ -77,6 +77,30 @@ fn a_hole_and_an_entry_in_the_wrong_place_are_found() {
     assert!(error.to_string().contains("entry 20 of the log"), "{error}");
 }
 
+#[test]
+fn what_is_being_removed_is_not_read() {
+    let all: Vec<Entry> = (0..2).map(|index| entry(1, index, long(index, 5_000))).chain(entries(1, 2..9)).collect();
+    let half_gone = |first: bool| {
+        let disk = MemoryDisk::default();
+        runs::append(&disk, &all).expect("appends");
+        let run = proto::raft::Run { entries: vec![encode_entry(&all[1])] };
+        let parts = record::fresh([(1_u64.to_be_bytes().to_vec(), run.encode_to_vec().into())]);
+        assert_eq!(parts.len(), 2);
+        let part = parts.into_iter().nth(usize::from(!first)).expect("of two");
+        disk.write(Tree::Log, vec![(part.0, None)]).expect("writes");
+        disk
+    };
+    for first in [true, false] {
+        let disk = half_gone(first);
+        assert_eq!(read(&disk, 2, u64::MAX), all[2..]);
+        runs::cut(&disk, 5, 9).expect("cuts");
+        assert_eq!(read(&disk, 2, u64::MAX), all[2..5]);
+        runs::cut(&disk, 2, 5).expect("cuts");
+        while runs::purge(&disk, 2).expect("purges") {}
+        assert_eq!(read(&disk, 2, u64::MAX), []);
+    }
+}
+
 /// What is done to a log, with sizes that fill runs and more than one.
 #[derive(Clone, Debug)]
 enum Step {
