@@ -77,6 +77,13 @@ impl Injector {
         self.chance.below(self.nodes.all.len())
     }
 
+    /// A node that runs; any when there is none. One that is down says nothing that could be held up.
+    fn any_running(&mut self) -> usize {
+        let running = |node: &usize| self.nodes.all[*node].pid().is_some();
+        let running: Vec<usize> = (0..self.nodes.all.len()).filter(running).collect();
+        if running.is_empty() { self.any() } else { running[self.chance.below(running.len())] }
+    }
+
     /// The node that leads, or one that does not.
     async fn led(&mut self, leads: bool) -> Result<usize> {
         let leader = self.nodes.leader().await?;

@@ -15,13 +15,13 @@ const CUT: Way = Way { cut: true, delay: Duration::ZERO, loss: 0, rate: None };
 
 impl Injector {
     pub(super) async fn cut_off(&mut self, leads: bool) -> Result<Met> {
-        let node = if leads { self.led(true).await? } else { self.any() };
+        let node = if leads { self.led(true).await? } else { self.any_running() };
         let ways = self.around(node);
         Ok(self.hold(name(node), &ways, CUT).await)
     }
 
     pub(super) async fn halves(&mut self) -> Result<Met> {
-        let (first, count) = (self.any(), self.nodes.all.len());
+        let (first, count) = (self.any_running(), self.nodes.all.len());
         let is_small = |node: usize| (node + count - first) % count < count / 2;
         let mut ways = self.nodes.links.all();
         ways.retain(|(from, to)| is_small(*from) != is_small(*to));
@@ -30,7 +30,7 @@ impl Injector {
     }
 
     pub(super) async fn one_way(&mut self) -> Result<Met> {
-        let node = self.any();
+        let node = self.any_running();
         let mut ways = self.around(node);
         ways.retain(|(from, _)| *from == node);
         Ok(self.hold(name(node), &ways, CUT).await)
@@ -47,7 +47,7 @@ impl Injector {
     }
 
     pub(super) async fn slow(&mut self) -> Result<Met> {
-        let node = self.any();
+        let node = self.any_running();
         let ways = self.around(node);
         Ok(self.hold(name(node), &ways, Way { rate: Some(64 << 10), ..Way::default() }).await)
     }
