@@ -225,19 +225,21 @@ impl Distro {
     }
 
     /// Some states to be kept on this node's disk, of clients behind `after`, by id; none at the end: of its own clients,
-    /// and of all that are newer than `recent`.
+    /// of those whose owner is gone, and of all that are newer than `recent`.
     pub fn what_to_keep(
         &mut self,
         now: Tick,
         recent: HybridTime,
         after: Option<&ClientId>,
+        cluster: &Cluster,
         registry: &Registry,
     ) -> Vec<Arc<ClientState>> {
         let is_kept = |number: &RecordNo| {
             let record = self.records.get(*number);
-            // Orphans of an earlier life too: this life may be short. Whoever became another's was kept by this node alone.
-            let counts = record.owner.node == self.this.node || record.version.latest() >= recent;
-            counts && record.client.is_some()
+            // Orphans too: this life may be short, and the disk of another owner may be gone with it. Whoever became
+            // another's was kept by this node alone.
+            let is_own = record.owner.node == self.this.node || !cluster.is_alive(record.owner);
+            (is_own || record.version.latest() >= recent) && record.client.is_some()
         };
         let some: Vec<RecordNo> = self.records.behind(after).filter(is_kept).take(limits::KEPT_PER_READ).collect();
         some.into_iter().map(|number| self.make(now, number, registry)).collect()

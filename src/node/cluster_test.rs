@@ -344,3 +344,26 @@ fn nodes_that_all_start_again_have_what_all_kept_before_they_serve() {
         }
     }
 }
+
+/// Its clients are nobody's until they are heard of again: the others wrote their files before that, and without them.
+#[test]
+fn clients_of_a_node_whose_disk_was_emptied_outlive_a_restart_of_all() {
+    let mut nodes = Nodes::start(3);
+    nodes.publish(2, "c", "s", 9);
+    nodes.register_beating(10..40);
+    nodes.pass(12_000);
+    (0..3).for_each(|place| nodes.keep(place));
+    nodes.kill(2);
+    nodes.empty(2);
+    nodes.run(2);
+    while nodes.cluster(2).phase == Phase::Loading {
+        nodes.pass(10);
+    }
+    assert_eq!(nodes.counts("s"), [31; 3]);
+    // As soon as it serves, and before anybody else did.
+    nodes.keep(2);
+    (0..3).for_each(|place| nodes.kill(place));
+    (0..3).for_each(|place| nodes.run(place));
+    nodes.pass(1_000);
+    assert_eq!(nodes.counts("s"), [31; 3]);
+}

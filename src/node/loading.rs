@@ -74,7 +74,8 @@ impl Node {
     /// Some of what this node is to keep for a later life.
     pub(super) fn what_to_keep(&mut self, now: Now, after: Option<&ClientId>) -> Reply {
         let recent = self.clock.now(now).saturating_sub(limits::KEPT_BY_ALL_MILLIS);
-        Reply::States(self.distro.what_to_keep(now.tick, HybridTime::at(recent), after, &self.registry))
+        let cluster = self.members.cluster();
+        Reply::States(self.distro.what_to_keep(now.tick, HybridTime::at(recent), after, cluster, &self.registry))
     }
 
     fn revive(&mut self, now: Now, states: &[ClientState]) {

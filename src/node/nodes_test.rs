@@ -17,6 +17,8 @@ pub(super) const EPOCH: Millis = 1_700_000_000_000;
 pub(super) struct Nodes {
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) links: Vec<Vec<bool>>,
+    /// Which node is at each place.
+    ids: Vec<NodeId>,
     /// The other members as each node was told.
     lists: Vec<Vec<usize>>,
     pub(super) tick: Tick,
@@ -56,6 +58,7 @@ impl Nodes {
         let mut nodes = Self {
             nodes: (0..count).map(|_| None).collect(),
             links: vec![vec![false; count]; count],
+            ids: (1..=count as u128).map(NodeId).collect(),
             lists: (0..count).map(|place| (0..count).filter(|other| *other != place).collect()).collect(),
             tick: Tick(0),
             said: 0,
@@ -77,12 +80,22 @@ impl Nodes {
 
     pub(super) fn run(&mut self, place: usize) {
         let peers = self.lists[place].iter().copied().map(address).collect();
-        let membership = Membership { this: NodeId(place as u128 + 1), address: address(place), peers, joins: false };
+        let membership = Membership { this: self.ids[place], address: address(place), peers, joins: false };
         let mut node = Node::new(self.settings, membership, self.now(), 0);
         node.handle(self.now(), Input::CeilingStored(EPOCH * 2)).expect("not refused");
         let (at, states) = std::mem::take(&mut self.kept[place]);
         node.handle(self.now(), Input::Restore { at, states }).expect("not refused");
         self.nodes[place] = Some(node);
+    }
+
+    fn place_of(&self, node: NodeId) -> usize {
+        self.ids.iter().position(|id| *id == node).expect("one of them")
+    }
+
+    /// Whatever the node at a place kept is gone, and which one it was.
+    pub(super) fn empty(&mut self, place: usize) {
+        self.kept[place] = Default::default();
+        self.ids[place].0 += 1_000;
     }
 
     /// Tells a node that these are the other members; streams to and from those that are none any more end.
@@ -185,7 +198,7 @@ impl Nodes {
                 }
                 for output in out {
                     let Output::Peer { to, message } = output else { continue };
-                    let to = to.0 as usize - 1;
+                    let to = self.place_of(to);
                     self.said += 1;
                     if self.nodes[to].is_some() && !(self.lost)(&message) && !self.cuts.contains(&(place, to)) {
                         let is_old = [Some(place), Some(to)].contains(&self.old);
@@ -244,7 +257,7 @@ impl Nodes {
             let client = ClientId::address("10.0.0.1", port);
             let node = self.nodes.iter().flatten().next().expect("runs").cluster().responsible(&client);
             let Published::One(instance) = one(port) else { panic!("one") };
-            self.handle(node.0 as usize - 1, Input::RegisterBeating { client, service: key("s"), instance });
+            self.handle(self.place_of(node), Input::RegisterBeating { client, service: key("s"), instance });
         }
     }
 

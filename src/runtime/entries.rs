@@ -117,28 +117,25 @@ impl DataDir {
 }
 
 impl Runtime {
-    /// Stores what clients of this node publish every few seconds, if anything changed. To be started after an earlier
-    /// run's entries were restored: it overwrites them.
+    /// Stores what clients of this node publish as soon as it serves, and then every few seconds, if anything changed. To be
+    /// started after an earlier run's entries were restored: it overwrites them.
     pub async fn keep_entries(self: Arc<Self>, data: Arc<DataDir>) {
         let mut stored = None;
+        // Until then what an earlier life kept is all there is. The sender lives as long as this.
+        let _ = self.cluster_changes().wait_for(|cluster| cluster.phase != Phase::Loading).await;
         loop {
-            tokio::time::sleep(PERIOD).await;
-            // Until then what an earlier life kept is all there is.
-            if self.cluster().phase == Phase::Loading {
-                continue;
-            }
             // Read before the states are: what changes meanwhile is stored the next time.
-            let stats = self.stats();
-            let changes = stats.changes.iter().sum::<u64>() + stats.distro.claimed;
-            if stored == Some(changes) {
-                continue;
-            }
-            match self.store_entries_now(&data).await {
-                Ok(()) => stored = Some(changes),
-                Err(error) => {
-                    tracing::warn!(%error, "entries are not stored; a restart of all nodes would lose them");
+            let (stats, cluster) = (self.stats(), self.cluster());
+            let changes = (stats.changes.iter().sum::<u64>() + stats.distro.claimed, cluster);
+            if stored.as_ref() != Some(&changes) {
+                match self.store_entries_now(&data).await {
+                    Ok(()) => stored = Some(changes),
+                    Err(error) => {
+                        tracing::warn!(%error, "entries are not stored; a restart of all nodes would lose them");
+                    }
                 }
             }
+            tokio::time::sleep(PERIOD).await;
         }
     }
 
@@ -238,7 +235,11 @@ mod tests {
             assert!(!keeping.is_finished());
             stored
         };
-        assert!(stored().await, "what an earlier run left is not what this one has");
+        tokio::time::sleep(PERIOD / 2).await;
+        assert!(
+            fs::remove_file(&file).is_ok(),
+            "as soon as it serves: what an earlier run left is not what this one has"
+        );
         assert!(!stored().await, "nothing changed");
         let client = ClientId::connection(1, ([10, 0, 0, 1], 80).into());
         runtime.handle(Input::Connect(client, Attributes::default())).expect("connects");
