@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     agreed::{
-        State,
+        State, done,
         state::{Pair, named, thing},
     },
     model::{
@@ -223,6 +223,8 @@ impl Edit<'_> {
 
     fn remember(&mut self, id: &ProposalId, outcome: Outcome) {
         self.state.done.forget_some(id.minted, &mut self.pairs);
-        self.pairs.push(self.state.done.put(*id, outcome));
+        self.state.done.put(*id, outcome);
+        let (key, value) = done::pair(id, outcome);
+        self.pairs.push((key, Some(value)));
     }
 }

@@ -45,7 +45,7 @@ impl Done {
 
     /// All of them as pairs, by key.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (Bytes, Bytes)> + '_ {
-        self.outcomes.iter().map(|(id, outcome)| (Bytes::copy_from_slice(&encode(id)), value(*outcome)))
+        self.outcomes.iter().map(|(id, outcome)| pair(id, *outcome))
     }
 
     /// What is known of a proposal without doing it; none when it is to be done.
@@ -58,13 +58,11 @@ impl Done {
     }
 
     /// Remembers a proposal.
-    pub(super) fn put(&mut self, id: ProposalId, outcome: Outcome) -> Pair {
-        let (key, value) = (encode(&id), value(outcome));
-        self.hash = self.hash.wrapping_add(fingerprint(&key, &value));
+    pub(super) fn put(&mut self, id: ProposalId, outcome: Outcome) {
+        self.hash = self.hash.wrapping_add(sum(&id, outcome));
         if let Some(before) = self.outcomes.insert(id, outcome) {
-            self.subtract(&id, before);
+            self.hash = self.hash.wrapping_sub(sum(&id, before));
         }
-        (Bytes::copy_from_slice(&key), Some(value))
     }
 
     /// Forgets some that nobody repeats any more once one of this time is done.
@@ -83,18 +81,23 @@ impl Done {
 
     pub(super) fn remove(&mut self, id: &ProposalId) {
         if let Some(before) = self.outcomes.remove(id) {
-            self.subtract(id, before);
+            self.hash = self.hash.wrapping_sub(sum(id, before));
         }
-    }
-
-    fn subtract(&mut self, id: &ProposalId, outcome: Outcome) {
-        self.hash = self.hash.wrapping_sub(fingerprint(&encode(id), &value(outcome)));
     }
 
     /// When the newest proposal was minted that was done.
     fn newest(&self) -> Millis {
         self.outcomes.get_max().map_or(0, |(id, _)| id.minted)
     }
+}
+
+/// A proposal as a pair.
+pub(super) fn pair(id: &ProposalId, outcome: Outcome) -> (Bytes, Bytes) {
+    (Bytes::copy_from_slice(&encode(id)), value(outcome))
+}
+
+fn sum(id: &ProposalId, outcome: Outcome) -> u64 {
+    fingerprint(&encode(id), &value(outcome))
 }
 
 fn encode(id: &ProposalId) -> [u8; KEY_BYTES] {

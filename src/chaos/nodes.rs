@@ -49,8 +49,7 @@ pub struct Nodes {
 impl Nodes {
     /// Starts that many in a directory of their own, with this library before them if there is one.
     pub async fn start(count: usize, dir: &Path, library: Option<&Path>) -> Result<Self> {
-        let ports = free_ports(count);
-        ensure!(ports.len() == count, "no free ports for {count} nodes");
+        let ports = free_ports(count)?;
         let links = Links::new(count);
         let known = |number: usize| format!("{}:{}", Links::host(number), ports[number]);
         let peers = (0..count).map(known).collect::<Vec<_>>().join(",");

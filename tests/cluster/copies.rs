@@ -22,7 +22,7 @@ fn path(path: &Path) -> &str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_becomes_a_cluster_of_its_own() {
     let dir = tempfile::tempdir().expect("a directory");
-    let ports = free_ports(2);
+    let ports = free_ports(2).expect("free ports");
     let launch = |place: usize| Launch {
         port: ports[place],
         data: dir.path().join(format!("node{place}")),

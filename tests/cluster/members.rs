@@ -31,7 +31,7 @@ async fn count_voters(nodes: &[&Node], count: usize) {
 
 fn joining(members: &str) -> (Node, TempDir) {
     let data = tempfile::tempdir().expect("a directory");
-    let port = free_ports(1)[0];
+    let port = free_ports(1).expect("free ports")[0];
     let more = ["--join", members, "--advertise", &format!("127.0.0.1:{port}")].map(str::to_owned).to_vec();
     let node = Node::start(Launch { port, data: data.path().join("node"), more, ..Launch::default() });
     (node, data)
@@ -89,7 +89,7 @@ async fn a_fourth_node_joins_and_the_leader_leaves_while_writes_go_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_alone_grows_to_three_and_leadership_moves_on_request() {
     let data = tempfile::tempdir().expect("a directory");
-    let port = free_ports(1)[0];
+    let port = free_ports(1).expect("free ports")[0];
     let launch = Launch { port, data: data.path().join("first"), ..Launch::default() };
     let first = Node::start(launch);
     first.ready().await;

@@ -42,7 +42,7 @@ async fn nodes_of_another_cluster_or_secret_are_refused_in_words() {
 
 #[test]
 fn a_node_that_is_not_among_its_peers_does_not_start() {
-    let ports = free_ports(3);
+    let ports = free_ports(3).expect("free ports");
     let data = tempfile::tempdir().expect("a directory");
     let peers = format!("127.0.0.1:{},127.0.0.1:{}", ports[1], ports[2]);
     let mut command = roster();

@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::bench::free_ports;
 
@@ -22,8 +22,7 @@ pub struct OwnNodes {
 impl OwnNodes {
     /// `more` are settings of each node; others can be given as ROSTER_NAME in the environment.
     pub fn start(below: &Path, more: &[String]) -> Result<Self> {
-        let ports = free_ports(NODES);
-        ensure!(ports.len() == NODES, "no free ports for {NODES} nodes");
+        let ports = free_ports(NODES)?;
         let dir = below.join(format!("roster-bench-{}", std::process::id()));
         fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
         let mut own = Self { dir, nodes: Vec::new() };

@@ -22,25 +22,20 @@ const VERSION: u8 = 1;
 /// More than any pair takes; a damaged length is noticed before so much is asked for.
 const LONGEST: u64 = 64 << 20;
 
-/// How many bytes are summed up and written at once.
-const TOGETHER: usize = 1 << 16;
-
 /// Writes a state and what it is of.
 pub(super) fn write(out: &mut impl Write, state: &State, meta: &SnapshotMeta) -> io::Result<()> {
-    let mut out = Summed { inner: out, crc: crc32fast::Hasher::new() };
+    // Summed up behind the buffer: many short pieces at once.
+    let mut out = io::BufWriter::with_capacity(1 << 16, Summed { inner: out, crc: crc32fast::Hasher::new() });
     out.write_all(&[VERSION])?;
     let head = proto::SnapshotFile { meta: Some(encode_meta(meta)), hash: state.hash(), pairs: state.len() as u64 };
     out.write_all(&head.encode_length_delimited_to_vec())?;
-    let mut encoded = Vec::with_capacity(2 * TOGETHER);
+    let mut encoded = Vec::new();
     for (key, value) in state.pairs() {
+        encoded.clear();
         proto::Pair { key, value }.encode_length_delimited(&mut encoded)?;
-        if encoded.len() >= TOGETHER {
-            out.write_all(&encoded)?;
-            encoded.clear();
-        }
+        out.write_all(&encoded)?;
     }
-    out.write_all(&encoded)?;
-    let Summed { inner, crc } = out;
+    let Summed { inner, crc } = out.into_inner()?;
     inner.write_all(&crc.finalize().to_be_bytes())
 }
 

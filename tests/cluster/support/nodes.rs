@@ -185,7 +185,7 @@ impl Cluster {
     /// The same with a library before their C library.
     pub fn launch_with(more: &[&[&str]; 3], preloaded: Option<&Path>) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let ports = free_ports(3);
+        let ports = free_ports(3).expect("free ports");
         let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let launch = |number: usize| Launch {
             port: ports[number],
